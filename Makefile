@@ -1,0 +1,55 @@
+# Gather in 3D. On a machine with Python 3.11 or later and make:
+#
+#   make book     build the book, every notebook executed
+#   make test     build it, then run every test
+#
+#   make serve    the built book at http://localhost:8000
+#   make lab      the notebooks in JupyterLab
+#   make format   sort and format the code, bring the notebooks into their normal form
+#
+# Each makes the virtual environment .venv first, where that is missing or out of date.
+# PYTHON=python3.12 chooses the interpreter that makes it.
+
+PYTHON ?= python3
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+INDEX := _build/html/index.html
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.DEFAULT_GOAL := book
+.PHONY: book test serve lab format clean
+
+book: $(READY)
+	@$(BIN)/jupyter-book build . --quiet
+	@echo "The book: $(CURDIR)/$(INDEX)"
+
+test: book
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest tests
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
+
+serve: book
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+format: $(READY)
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	$(BIN)/python -m tests.notebooks.normalise $(NOTEBOOKS)
+
+clean:
+	rm -rf _build
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Gather in 3D needs Python 3.11 or later; $(PYTHON) is " + sys.version.split()[0] + \
+		". Name another: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Making $(VENV) from requirements.txt (torch and all: some minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

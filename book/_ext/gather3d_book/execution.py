@@ -1,0 +1,89 @@
+"""Every page shows what its notebook does now: which cached outputs may be used, and that it ran.
+
+Jupyter-cache recognises a notebook by its code cells alone. What they import may have changed too,
+so outputs are kept in a folder named after a hash of everything else that they depend on.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+DEPENDENCIES = ("src", "requirements.txt", "pyproject.toml")
+CACHE = ".jupyter_cache"
+
+
+def setup(app: Sphinx) -> None:
+    # a figure is stored as its data, not as a page of HTML with plotly.js inside it
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    app.connect("config-inited", choose_cache)
+    app.connect("doctree-read", refuse_tracebacks)
+    app.connect("env-updated", refuse_unexecuted)
+
+
+def choose_cache(app: Sphinx, config: Config) -> None:
+    """Use the cache of exactly this package, these requirements and this machine; drop others."""
+    caches = Path(app.outdir).parent / CACHE
+    chosen = caches / dependencies_hash(Path(app.srcdir))
+    if caches.is_dir():
+        for stale in caches.iterdir():
+            if stale != chosen:
+                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+    config.nb_execution_cache_path = str(chosen)
+
+
+def dependencies_hash(root: Path) -> str:
+    """A hash of what a notebook's outputs depend on apart from its own cells."""
+    digest = hashlib.sha256()
+    for name in DEPENDENCIES:
+        path = root / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts and ".egg-info" not in str(file):
+                digest.update(f"{file.relative_to(root)}\0".encode())
+                digest.update(file.read_bytes())
+    for fact in (platform.python_version(), platform.machine(), str(os.cpu_count()), device()):
+        digest.update(f"\0{fact}".encode())
+    return digest.hexdigest()[:16]
+
+
+def device() -> str:
+    """What tells one machine's device from another's, without importing torch."""
+    chosen = os.environ.get("GATHER3D_DEVICE", "")
+    if shutil.which("nvidia-smi"):
+        found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+        return f"{chosen} {found.stdout}"
+    return chosen
+
+
+def refuse_tracebacks(app: Sphinx, doctree: nodes.document) -> None:
+    """An exception that a cell shows is a fault, also where a tag lets the notebook run on."""
+    for node in doctree.findall(nodes.literal_block):
+        if "traceback" in node["classes"]:
+            error = node.astext().strip().rpartition("\n")[2]
+            logger.error("a cell of this notebook raised an exception: %s", error, location=node)
+
+
+def refuse_unexecuted(app: Sphinx, env: BuildEnvironment) -> None:
+    """Each notebook in the book has a record of its execution, and the execution succeeded."""
+    metadata = getattr(env, "nb_metadata", {})
+    for docname in sorted(env.found_docs):
+        is_notebook = "kernelspec" in env.metadata.get(docname, {})
+        if not is_notebook and not str(env.doc2path(docname)).endswith(".ipynb"):
+            continue
+        record = metadata.get(docname, {}).get("exec_data")
+        if not record:
+            logger.error("this notebook was not executed", location=docname)
+        elif not record["succeeded"]:
+            logger.error("executing this notebook failed: %s", record["error"], location=docname)

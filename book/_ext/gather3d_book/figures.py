@@ -1,0 +1,178 @@
+"""Plotly outputs become <figure> elements; their data lies beside the page, not inside it.
+
+    figure.layout.meta = {"caption": ..., "alt": ..., "height": pixels (optional)}
+
+The caption says what to notice and may use inline Markdown; the alt text says what is shown. The
+build fails without either. The data is a small script that calls nothing but an assignment, because
+a page that is opened from disk may load scripts but not fetch files. `_static/figures.js` draws.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import ClassVar
+
+import plotly
+from docutils import nodes
+from myst_nb.core.render import (
+    WIDGET_VIEW_MIMETYPE,
+    MimeData,
+    NbElementRenderer,
+    load_mime_renders,
+)
+from plotly.offline import get_plotlyjs_version
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.osutil import relative_uri
+from sphinx.writers.html import HTML5Translator
+
+logger = logging.getLogger(__name__)
+
+PLOTLY_MIMETYPE = "application/vnd.plotly.v1+json"
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+FOLDER = "_figures"
+HEIGHT = 420  # pixels, where a figure does not say
+CONTEXTS = 4  # WebGL contexts that may live on a page at once: figures.js has the same number
+
+SCENE_TRACES = {
+    "cone", "isosurface", "mesh3d", "scatter3d", "streamtube", "surface", "volume",
+}  # fmt: skip
+FLAT_WEBGL_TRACES = {"heatmapgl", "parcoords", "scattergl", "splom"}
+
+
+def setup(app: Sphinx) -> None:
+    # MyST-NB knows renderers from the entry points of installed packages, and keeps one list of
+    # them for the whole run. The book is no package, so it puts its renderer on that list itself.
+    if FigureRenderer not in load_mime_renders():
+        load_mime_renders().append(FigureRenderer)
+    app.add_node(g3_figure, html=(visit_figure, depart_figure))
+    app.add_js_file(
+        "figures.js",
+        loading_method="defer",
+        **{"data-plotly": f"plotly-{get_plotlyjs_version()}.min.js"},
+    )
+    app.connect("doctree-read", drop_widget_state)
+    app.connect("build-finished", copy_plotly)
+
+
+class g3_figure(nodes.General, nodes.Element):  # noqa: N801 (docutils names nodes so)
+    """A figure: its attributes are alt, height, contexts, file, version; its children the caption."""
+
+
+class FigureRenderer:
+    """What MyST-NB asks for a figure's nodes; of several forms of one output, it prefers this."""
+
+    mime_priority_overrides: ClassVar = [("*", PLOTLY_MIMETYPE, 5)]
+
+    @staticmethod
+    def handle_mime(
+        renderer: NbElementRenderer, data: MimeData, inline: bool
+    ) -> list[nodes.Node] | None:
+        if data.mime_type == WIDGET_VIEW_MIMETYPE:
+            words = "A control that needs a running kernel stands here when you run the notebook."
+            return [nodes.paragraph("", words, classes=["g3-live-only"])]
+        if data.mime_type != PLOTLY_MIMETYPE or inline:
+            return None
+        return [figure_node(renderer, data)]
+
+
+def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
+    """Write the figure's data to a file of its own; return the node that names it."""
+    figure = data.content
+    layout = figure.get("layout", {})
+    meta = layout.get("meta") or {}
+    where = (renderer.renderer.document["source"], data.line)
+    for name in ("caption", "alt"):
+        if not str(meta.get(name, "")).strip():
+            logger.error(
+                "the figure of code cell %d has no %s: set figure.layout.meta",
+                data.cell_index + 1,
+                name,
+                location=where,
+            )
+    contexts = webgl_contexts(figure)
+    if contexts > CONTEXTS:
+        logger.error(
+            "the figure of code cell %d needs %d WebGL contexts; a page keeps at most %d alive",
+            data.cell_index + 1,
+            contexts,
+            CONTEXTS,
+            location=where,
+        )
+
+    docname = renderer.renderer.sphinx_env.docname
+    name = f"{docname}-{data.cell_index}-{data.output_index}"
+    content = json.dumps(
+        {key: figure[key] for key in ("data", "layout", "frames") if figure.get(key)},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    script = f"(window.g3Figures??={{}})[{json.dumps(name)}]={content};\n".encode()
+    file = f"{name}.js"
+    renderer.write_file([FOLDER, *file.split("/")], script, overwrite=True)
+
+    node = g3_figure(
+        name=name,
+        file=file,
+        version=hashlib.sha256(script).hexdigest()[:8],
+        alt=str(meta.get("alt", "")),
+        height=int(meta.get("height") or layout.get("height") or HEIGHT),
+        contexts=contexts,
+        moving=bool(figure.get("frames")),
+    )
+    with renderer.renderer.current_node_context(node):
+        renderer.renderer.nested_render_text(
+            str(meta.get("caption", "")), data.line or 0, inline=True
+        )
+    return node
+
+
+def webgl_contexts(figure: dict) -> int:
+    """How many WebGL contexts the figure holds while it is drawn: one a scene, three a flat layer."""
+    traces = figure.get("data", [])
+    scenes = {trace.get("scene", "scene") for trace in traces if trace.get("type") in SCENE_TRACES}
+    flat = any(trace.get("type") in FLAT_WEBGL_TRACES for trace in traces)
+    return len(scenes) + (3 if flat else 0)
+
+
+def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
+    builder = self.builder
+    source = Path(builder.env.mystnb_config.output_folder) / FOLDER / node["file"]
+    target = Path(builder.outdir) / FOLDER / node["file"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+    page = builder.get_target_uri(builder.current_docname)
+    uri = f"{relative_uri(page, f'{FOLDER}/' + node['file'])}?v={node['version']}"
+    # A figure with controls is a group: what is inside an image cannot be reached.
+    role = "group" if node["moving"] else "img"
+    alt = self.attval(node["alt"])
+    self.body.append(
+        '<figure class="g3-figure">\n'
+        f'<div class="g3-plot" role="{role}" aria-label="{alt}" style="height:{node["height"]}px"'
+        f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
+        f' data-contexts="{node["contexts"]}">\n'
+        f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'
+        "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
+        "</div>\n<figcaption>"
+    )
+
+
+def depart_figure(self: HTML5Translator, node: g3_figure) -> None:
+    self.body.append("</figcaption>\n</figure>\n")
+
+
+def drop_widget_state(app: Sphinx, doctree: nodes.document) -> None:
+    """A page has no widget manager, so the state that MyST-NB would embed for one is dead weight."""
+    metadata = getattr(app.env, "nb_metadata", {}).get(app.env.docname, {})
+    metadata.get("js_files", {}).pop("ipywidgets_state", None)
+
+
+def copy_plotly(app: Sphinx, exception: Exception | None) -> None:
+    """One copy of plotly.js for the whole book, from the Python package that drew the figures."""
+    if exception or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / f"plotly-{get_plotlyjs_version()}.min.js"
+    if not target.exists():
+        shutil.copyfile(PLOTLY_JS, target)

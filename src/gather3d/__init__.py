@@ -1,0 +1,78 @@
+"""Gather in 3D: the index operators that 3D vision is built on, in readable PyTorch.
+
+    indexing   gather and scatter, their loops, flat indices, the matrix behind a function
+    points     nearest neighbours, balls, farthest points, interpolation
+    voxels     from metres to voxels, pooling, the neighbour table
+    sparse     sparse volumes, kernel maps, sparse convolution
+    sampling   trilinear sampling, deformable convolution
+
+Tensor conventions (letters, axis orders, -1 for missing) are on the book's notation page.
+What draws (`gather3d.figures`) and what loads data (`gather3d.datasets`) is imported by name.
+"""
+
+import os
+
+import torch
+
+from .indexing import (
+    Sources,
+    gather_loops,
+    gather_points,
+    ravel_index,
+    scatter_loops,
+    scatter_points,
+    sources,
+    unravel_index,
+)
+from .points import ball_query, farthest_point_sample, interpolate, knn
+from .sampling import deform_conv3d, trilinear_sample
+from .sparse import KernelMap, SparseVolume, apply_kernel_map, kernel_map, sparse_conv3d
+from .voxels import Voxels, neighbour_index, points_in_voxels, pool, voxelize
+
+__all__ = [
+    "KernelMap",
+    "Sources",
+    "SparseVolume",
+    "Voxels",
+    "apply_kernel_map",
+    "ball_query",
+    "deform_conv3d",
+    "device",
+    "farthest_point_sample",
+    "gather_loops",
+    "gather_points",
+    "interpolate",
+    "kernel_map",
+    "knn",
+    "neighbour_index",
+    "points_in_voxels",
+    "pool",
+    "ravel_index",
+    "scatter_loops",
+    "scatter_points",
+    "sources",
+    "sparse_conv3d",
+    "trilinear_sample",
+    "unravel_index",
+    "voxelize",
+]
+
+
+def device() -> torch.device:
+    """The device that the book runs on: `GATHER3D_DEVICE`, else cuda where there is one, else cpu.
+
+    Raises:
+        ValueError: the environment variable names a device that this torch cannot use.
+
+    Example:
+        >>> gather3d.device().type in {"cpu", "cuda"}
+        True
+    """
+    name = os.environ.get("GATHER3D_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"GATHER3D_DEVICE: got {name!r}, wanted a usable device: {error}"
+        ) from error
+    return torch.device(name)

@@ -1,0 +1,229 @@
+"""A figure with a slider, live where there is a kernel and still a slider where there is none.
+
+The same `draw` function serves both: with a kernel it is called when the slider moves; for a page
+without one its pictures are drawn beforehand and sent as the frames of one plotly figure.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import plotly.graph_objects as go
+from IPython.display import display
+
+from .inputs import described
+
+
+class Slider:
+    """What `slider` returns. `figure` is the form that needs no kernel."""
+
+    def __init__(
+        self,
+        draw: Callable[[Any], go.Figure],
+        values: list,
+        name: str,
+        unit: str,
+        start: int,
+        meta: dict[str, str],
+    ) -> None:
+        self._draw, self._values, self._name, self._unit = draw, values, name, unit
+        self._start, self._meta = start, meta
+        self._frozen: go.Figure | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The text of each step."""
+        return [f"{_text(value)} {self._unit}".strip() for value in self._values]
+
+    @property
+    def figure(self) -> go.Figure:
+        """One plotly figure with a frame for each value."""
+        if self._frozen is None:
+            self._frozen = self._freeze()
+        return self._frozen
+
+    def widget(self) -> ipywidgets.VBox:
+        """A slider that calls `draw` when it moves, for a live kernel."""
+        output = ipywidgets.Output()
+        control = ipywidgets.SelectionSlider(
+            options=list(zip(self.labels, range(len(self._values)), strict=True)),
+            value=self._start,
+            description=self._name,
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout={"width": "100%", "max_width": "560px"},
+        )
+
+        def redraw(change: dict | None = None) -> None:
+            with output:
+                output.clear_output(wait=True)
+                display(self._picture(control.value))
+
+        control.observe(redraw, names="value")
+        redraw()
+        caption = ipywidgets.Label(self._meta["caption"])
+        return ipywidgets.VBox([control, output, caption])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict:
+        bundle = {
+            "text/plain": repr(self),
+            "application/vnd.plotly.v1+json": self.figure.to_plotly_json(),
+        }
+        bundle["application/vnd.plotly.v1+json"]["config"] = {"responsive": True}
+        bundle.update(self.widget()._repr_mimebundle_())
+        bundle["text/plain"] = repr(self)
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"Slider: {self._name}, {len(self._values)} values: {self._meta['alt']}"
+
+    def _picture(self, position: int) -> go.Figure:
+        figure = self._draw(self._values[position])
+        if not isinstance(figure, go.Figure):
+            raise ValueError(
+                f"draw: got a {type(figure).__name__} for {self._values[position]!r}, "
+                "wanted a plotly figure"
+            )
+        return figure
+
+    def _freeze(self) -> go.Figure:
+        figures = [self._picture(k).to_plotly_json() for k in range(len(self._values))]
+        base = figures[self._start]
+        kinds = [trace["type"] for trace in base["data"]]
+        for label, figure in zip(self.labels, figures, strict=True):
+            got = [trace["type"] for trace in figure["data"]]
+            if got != kinds:
+                raise ValueError(
+                    f"draw: gave traces {got} for {label}, wanted {kinds} as for "
+                    f"{self.labels[self._start]}: a slider needs the same layers at every value"
+                )
+        _share_ranges(figures)
+        moving = _moving([figure["data"] for figure in figures])
+        retitled = sorted(_differing([figure["layout"] for figure in figures]) - {"meta"})
+        frames = [
+            {
+                "name": label,
+                "data": [{k: f["data"][t].get(k) for k in keys} | {"type": kinds[t]}
+                         for t, keys in moving.items()],
+                "traces": list(moving),
+                **({"layout": {k: f["layout"].get(k) for k in retitled}} if retitled else {}),
+            }
+            for label, f in zip(self.labels, figures, strict=True)
+        ]  # fmt: skip
+        frozen = go.Figure(base["data"], base["layout"], frames)
+        return frozen.update_layout(
+            meta=self._meta,
+            height=(base["layout"].get("height") or 400) + 80,
+            margin={"b": 90},
+            sliders=[
+                {
+                    "active": self._start,
+                    "currentvalue": {"prefix": f"{self._name}: "},
+                    "pad": {"t": 40},
+                    "len": 0.94,
+                    "x": 0.03,
+                    "steps": [_step(label) for label in self.labels],
+                }
+            ],
+        )
+
+
+def slider(
+    draw: Callable[[Any], go.Figure],
+    values: Sequence[Any],
+    name: str,
+    unit: str = "",
+    *,
+    caption: str,
+    alt: str,
+    start: Any = None,
+) -> Slider:
+    """A picture that depends on one value, with a slider over a few values.
+
+    Args:
+        draw: value → figure (`scene`, `chart`, `image` …), with the same layers for every value.
+        values: the values, at least two; each is drawn once, so keep them few and light.
+        name: of the slider.
+        unit: after each value.
+        caption: what to notice, printed under the picture.
+        alt: what the picture shows, for a reader who cannot see it.
+        start: the value shown first; the first one if not given.
+
+    Returns:
+        An object that a notebook shows as a live widget, and a page without a kernel as a plotly
+        figure with frames.
+
+    Raises:
+        ValueError: fewer than two values, two with the same text, a start that is not among them,
+            an empty caption or alt; when it is drawn: layers that differ from value to value.
+
+    Example:
+        >>> from gather3d.figures import chart, line
+        >>> def draw(power):
+        ...     x = np.linspace(0, 1, 20)
+        ...     return chart(line(x, x**power), caption="A curve.", alt="A curve.")
+        >>> slider(draw, [1, 2, 3], "power", caption="The curve sinks.", alt="Three curves.")
+        Slider: power, 3 values: Three curves.
+    """
+    meta = described(caption, alt)
+    values = list(values)
+    if len(values) < 2:
+        raise ValueError(f"values: got {len(values)}, wanted at least two")
+    texts = [_text(value) for value in values]
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"values: got {texts}, wanted values with different texts")
+    if start is not None and start not in values:
+        raise ValueError(f"start: got {start!r}, wanted one of {values}")
+    return Slider(draw, values, name, unit, values.index(start) if start is not None else 0, meta)
+
+
+# --- helpers ---------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _step(label: str) -> dict:
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
+    return {
+        "label": label,
+        "method": "animate",
+        "args": [[label], {**at_once, "transition": {"duration": 0}}],
+    }
+
+
+def _differing(things: list[dict]) -> set[str]:
+    """The keys whose value is not the same in all of these."""
+    keys = set().union(*things)
+    return {key for key in keys if any(not _same(t.get(key), things[0].get(key)) for t in things)}
+
+
+def _moving(pictures: list[list[dict]]) -> dict[int, set[str]]:
+    """The traces that change, and what of them does: a frame holds nothing else."""
+    moving = {t: _differing([p[t] for p in pictures]) for t in range(len(pictures[0]))}
+    return {t: keys for t, keys in moving.items() if keys}
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(np.asarray(a), np.asarray(b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    return a == b
+
+
+def _share_ranges(figures: list[dict]) -> None:
+    """One box for all values, so that what moves is what the value moves."""
+    scenes = [figure["layout"].get("scene") for figure in figures]
+    if not all(s and all("range" in s.get(f"{d}axis", {}) for d in "xyz") for s in scenes):
+        return
+    ends = np.array([[s[f"{d}axis"]["range"] for d in "xyz"] for s in scenes])
+    low, high = ends[:, :, 0].min(axis=0), ends[:, :, 1].max(axis=0)
+    ratio = (high - low) / (high - low).max()
+    for s in scenes:
+        for d, letter in enumerate("xyz"):
+            s[f"{letter}axis"]["range"] = [float(low[d]), float(high[d])]
+        s["aspectratio"] = dict(zip("xyz", ratio.tolist(), strict=True))
+        s["camera"] = scenes[0]["camera"]

@@ -1,0 +1,214 @@
+"""Small helpers that draw: cells, arrows and words in SVG, and the figure they end up in.
+
+A drawing is a `Canvas` that grows as things are put on it. Text takes the page's own colour, and
+colours are CSS variables, so one drawing serves the light page, the dark page and JupyterLab.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from html import escape
+
+from .palette import css
+
+#: Below this a drawing may shrink with the screen; a wider one scrolls inside its figure.
+NARROW = 430
+
+_STYLE = """
+.g3-diagram{margin:1em auto;color:inherit}
+.g3-diagram .g3-scroll{overflow-x:auto}
+.g3-diagram svg{display:block;width:100%;height:auto;margin:0 auto;overflow:visible}
+.g3-diagram text{fill:var(--g3-ink,currentColor);font:13px system-ui,sans-serif;
+  text-anchor:middle;dominant-baseline:central}
+.g3-diagram text.num{font-variant-numeric:tabular-nums}
+.g3-diagram text.tiny{font-size:10.5px;opacity:.75}
+.g3-diagram text.title{font-weight:600;text-anchor:start}
+.g3-diagram text.left{text-anchor:start}
+.g3-diagram text.right{text-anchor:end}
+.g3-diagram figcaption{text-align:center;margin-top:.4em}
+"""
+
+
+def code(text: str) -> str:
+    """Text for HTML: escaped, and `words in backticks` set as code.
+
+    Example:
+        >>> code("`a < b` & c")
+        '<code>a &lt; b</code> &amp; c'
+    """
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A drawing that a notebook shows as HTML, with its words."""
+
+    svg: str
+    caption: str
+    alt: str
+    width: float
+
+    def _repr_html_(self) -> str:
+        # A drawing wider than a phone keeps a size that can be read, and can be scrolled by key.
+        wide = self.width > NARROW
+        region = f' tabindex="0" role="region" aria-label="{escape(self.alt)}"' if wide else ""
+        return (
+            f'<figure class="g3-diagram"><style>{_STYLE}</style>'
+            f'<div class="g3-scroll"{region}>{self.svg}</div>'
+            f"<figcaption>{code(self.caption)}</figcaption></figure>"
+        )
+
+    def __repr__(self) -> str:
+        return f"Diagram: {self.alt}"
+
+
+class Canvas:
+    """A list of SVG elements and the room that they take."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.left = self.top = math.inf
+        self.right = self.bottom = -math.inf
+
+    def room(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Make the drawing reach at least so far."""
+        self.left, self.top = min(self.left, left), min(self.top, top)
+        self.right, self.bottom = max(self.right, right), max(self.bottom, bottom)
+
+    def add(self, element: str) -> None:
+        self.parts.append(element)
+
+    def cell(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        text: str = "",
+        role: str = "context",
+        mark: bool = False,
+        name: str = "",
+    ) -> None:
+        """A cell of a tensor. Its shape says its role too: index cells are round, results have a
+        heavy foot, missing ones a dashed border, wrong ones a hatch and a heavy border.
+
+        Args:
+            mark: this is one of the cells that the drawing is about.
+            name: says which cell this is, for a program that reads the drawing.
+        """
+        self.room(x, y, x + width, y + height)
+        colour, data = css(role), f' data-cell="{escape(name)}"' if name else ""
+        radius = min(width, height) * 0.3 if role == "index" else 1.5
+        stroke = 2.5 if mark or role == "wrong" else 1
+        opacity = {"context": 0.04, "missing": 0.1}.get(role, 0.42 if mark else 0.16)
+        dash = ' stroke-dasharray="4 3"' if role == "missing" else ""
+        inset = stroke / 2
+        self.add(
+            f'<g{data}><rect x="{_n(x + inset)}" y="{_n(y + inset)}" width="{_n(width - stroke)}" '
+            f'height="{_n(height - stroke)}" rx="{_n(radius)}" style="fill:{colour};'
+            f'fill-opacity:{opacity};stroke:{colour};stroke-width:{stroke}"{dash}/>'
+        )
+        if role in ("wrong", "missing"):
+            gap = 6 if role == "missing" else 4
+            self.add(_hatch(x + 2, y + 2, width - 4, height - 4, gap, colour))
+        if role == "result":
+            self.add(_line(x + 1, y + height - 2, x + width - 1, y + height - 2, colour, 3))
+        if text:
+            # The page's own colour behind the figure keeps a hatched number readable.
+            self.add(
+                f'<text class="num" x="{_n(x + width / 2)}" y="{_n(y + height / 2)}">'
+                f"{escape(text)}</text>"
+            )
+        self.add("</g>")
+
+    def text(self, x: float, y: float, text: str, kind: str = "", turn: bool = False) -> None:
+        """Words centred on (x, y); kind is any of tiny, title, left, right."""
+        size = 5.8 if "tiny" in kind else 7.4
+        span = size * len(text)
+        before = 0 if "left" in kind or "title" in kind else span if "right" in kind else span / 2
+        if turn:
+            self.room(x - 8, y - span / 2, x + 8, y + span / 2)
+        else:
+            self.room(x - before, y - 9, x - before + span, y + 9)
+        turned = f' transform="rotate(-90 {_n(x)} {_n(y)})"' if turn else ""
+        kind = f' class="{kind}"' if kind else ""
+        self.add(f'<text{kind} x="{_n(x)}" y="{_n(y)}"{turned}>{escape(text)}</text>')
+
+    def arrow(
+        self,
+        path: str,
+        tip: tuple[float, float],
+        direction: tuple[float, float],
+        role: str = "index",
+        name: str = "",
+    ) -> None:
+        """A curve along `path` that ends at `tip`, going in `direction`."""
+        (x, y), length = tip, math.hypot(*direction)
+        dx, dy = direction[0] / length, direction[1] / length
+        head = [
+            (x, y),
+            (x - 7 * dx - 3.6 * dy, y - 7 * dy + 3.6 * dx),
+            (x - 7 * dx + 3.6 * dy, y - 7 * dy - 3.6 * dx),
+        ]
+        corners = " ".join(f"{_n(a)},{_n(b)}" for a, b in head)
+        data = f' data-arrow="{escape(name)}"' if name else ""
+        dash = ' stroke-dasharray="5 3"' if role == "wrong" else ""
+        self.add(
+            f'<g{data}><path d="{path}" style="fill:none;stroke:{css(role)};stroke-width:1.8"'
+            f'{dash}/><polygon points="{corners}" style="fill:{css(role)}"/></g>'
+        )
+
+    def dot(self, x: float, y: float, role: str = "index", radius: float = 3) -> None:
+        self.add(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{radius}" style="fill:{css(role)}"/>')
+
+    def outline(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        role: str = "context",
+        heavy: float = 2,
+    ) -> None:
+        self.room(x, y, x + width, y + height)
+        self.add(
+            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="2" '
+            f'style="fill:none;stroke:{css(role)};stroke-width:{heavy}"/>'
+        )
+
+    def diagram(self, caption: str, alt: str) -> Diagram:
+        """Close the drawing and give it its words."""
+        pad = 4
+        width, height = self.right - self.left + 2 * pad, self.bottom - self.top + 2 * pad
+        box = f"{_n(self.left - pad)} {_n(self.top - pad)} {_n(width)} {_n(height)}"
+        least = f";min-width:{_n(width * 0.85)}px" if width > NARROW else ""
+        svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
+            f'viewBox="{box}" style="max-width:{_n(width * 1.15)}px{least}">'
+            f"{''.join(self.parts)}</svg>"
+        )
+        return Diagram(svg, caption, alt, width)
+
+
+def _hatch(x: float, y: float, width: float, height: float, gap: float, colour: str) -> str:
+    """Slanted lines over a box: drawn, since a pattern would need an id that no other has."""
+    steps = []
+    offset = gap
+    while offset < width + height:
+        x0, y0 = (x + offset, y) if offset <= width else (x + width, y + offset - width)
+        x1, y1 = (x, y + offset) if offset <= height else (x + offset - height, y + height)
+        steps.append(f"M{_n(x0)} {_n(y0)}L{_n(x1)} {_n(y1)}")
+        offset += gap
+    return f'<path d="{"".join(steps)}" style="stroke:{colour};stroke-width:.8;stroke-opacity:.6"/>'
+
+
+def _line(x0: float, y0: float, x1: float, y1: float, colour: str, width: float) -> str:
+    return (
+        f'<path d="M{_n(x0)} {_n(y0)}L{_n(x1)} {_n(y1)}" '
+        f'style="stroke:{colour};stroke-width:{_n(width)}"/>'
+    )
+
+
+def _n(value: float) -> str:
+    """A coordinate with one digit after the point, if it needs one."""
+    return f"{value:.1f}".removesuffix(".0")

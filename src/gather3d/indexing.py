@@ -1,0 +1,347 @@
+"""Gather and scatter: as loops, for point features, as flat indices, and as a sparse matrix.
+
+Every operation here is a sparse matrix: `gather` selects (one 1 per row), `scatter_add` is its
+transpose, and so each is the other's backward. `sources` shows the matrix of any linear function.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from .refusals import INT64_MAX, check_integer, check_one_of, check_range, check_shapes, check_whole
+
+Reduce = Literal["sum", "mean", "amax", "amin"]
+
+
+def gather_loops(
+    input: Shaped[Tensor, "*in"], dim: int, index: Int[Tensor, "*out"]
+) -> Shaped[Tensor, "*out"]:
+    """`torch.gather` as the loop that defines it, for any number of dimensions.
+
+    out[i][j][k] = input[i][index[i][j][k]][k]   for dim = 1 of 3; likewise for the others.
+
+    Args:
+        input: the values to read.
+        dim: the one dimension in which the index chooses; negative counts from the end.
+        index: as many dimensions as input; in every other dimension at most input's size.
+
+    Raises:
+        ValueError: the numbers of dimensions differ, or index is larger than input elsewhere.
+        IndexError: dim or an index is out of range (negative indices are).
+        TypeError: index is not int64 or int32.
+
+    Example:
+        >>> gather_loops(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[1, 1], [0, 1]]))
+        tensor([[2, 2],
+                [3, 4]])
+
+    The definition in the documentation of `torch.gather`.
+    """
+    dim = _check_along(input, dim, index, "index")
+    out = input.new_empty(index.shape)
+    for position in product(*map(range, index.shape)):
+        source = list(position)
+        source[dim] = int(index[position])
+        out[position] = input[tuple(source)]
+    return out
+
+
+def scatter_loops(
+    input: Shaped[Tensor, "*in"],
+    dim: int,
+    index: Int[Tensor, "*out"],
+    src: Shaped[Tensor, "*src"],
+    reduce: Literal["sum", "prod", "mean", "amax", "amin"] | None = None,
+    include_self: bool = True,
+) -> Shaped[Tensor, "*in"]:
+    """`torch.scatter` and `torch.scatter_reduce` as the loop that defines them.
+
+    out = input;  out[i][index[i][j][k]][k] ⊕= src[i][j][k]   for dim = 1 of 3; likewise elsewhere.
+
+    Args:
+        input: what the result starts from; it is not changed.
+        dim: the one dimension in which the index chooses the slot.
+        index: as many dimensions as input; in every other dimension at most input's size.
+        src: the values to send; at least as large as index in every dimension.
+        reduce: None replaces, and where two values meet the last one in row-major order stays
+            (torch promises no such order); otherwise the values that meet are combined.
+        include_self: with a reduce, whether input's own value takes part.
+
+    Raises:
+        ValueError: shapes that do not fit, or an unknown reduce.
+        IndexError: dim or an index is out of range (negative indices are).
+        TypeError: index is not int64 or int32.
+
+    Example:
+        >>> scatter_loops(torch.zeros(3), 0, torch.tensor([0, 2, 0]), torch.tensor([1., 2., 3.]), "sum")
+        tensor([4., 0., 2.])
+
+    The definition in the documentation of `torch.Tensor.scatter_` and `scatter_reduce_`.
+    """
+    dim = _check_along(input, dim, index, "index")
+    if src.ndim != index.ndim or any(s < i for s, i in zip(src.shape, index.shape, strict=True)):
+        raise ValueError(f"src: got shape {list(src.shape)}, wanted at least {list(index.shape)}")
+    check_one_of("reduce", reduce, (None, "sum", "prod", "mean", "amax", "amin"))
+    met: dict[tuple[int, ...], list[Tensor]] = {}
+    for position in product(*map(range, index.shape)):
+        slot = list(position)
+        slot[dim] = int(index[position])
+        met.setdefault(tuple(slot), []).append(src[position])
+    combine = {
+        None: lambda values: values[-1],
+        "sum": lambda values: torch.stack(values).sum(0),
+        "prod": lambda values: torch.stack(values).prod(0),
+        "mean": lambda values: torch.stack(values).sum(0) / len(values),
+        "amax": lambda values: torch.stack(values).amax(0),
+        "amin": lambda values: torch.stack(values).amin(0),
+    }[reduce]
+    out = input.clone()
+    for slot, values in met.items():
+        own = [input[slot]] if reduce is not None and include_self else []
+        out[slot] = combine(own + values)
+    return out
+
+
+def gather_points(
+    features: Float[Tensor, "B C N"], index: Int[Tensor, "B *S"], fill: float = 0.0
+) -> Float[Tensor, "B C *S"]:
+    """Pick point features by index, the same points in every channel.
+
+    out[b, c, s] = features[b, c, index[b, s]], or `fill` where index[b, s] is -1.
+
+    Args:
+        features: one column of C values for each of N points.
+        index: which points to pick; -1 marks a missing neighbour.
+        fill: value (and zero gradient) for a missing neighbour.
+
+    Raises:
+        ValueError: the shapes do not fit, or the tensors are on different devices.
+        IndexError: an index is below -1 or at least N.
+        TypeError: index is not int64 or int32.
+
+    Example:
+        >>> gather_points(torch.tensor([[[10., 20., 30.]]]), torch.tensor([[2, -1]]))
+        tensor([[[30.,  0.]]])
+
+    PyTorch3D's `knn_gather` and PointNet++'s `group_points`, with channels first.
+    """
+    size = check_shapes(features=(features, "B C N"), index=(index, "B *S"))
+    B, C, N, S = size["B"], size["C"], size["N"], size["S"]
+    check_range("index", index, -1, N)
+    if N == 0:  # every index is -1, and there is no point 0 for them to read meanwhile
+        return features.new_full((B, C, *S), fill)
+    index = index.long().reshape(B, 1, math.prod(S))
+    picked = features.gather(2, index.clamp(min=0).expand(B, C, -1))  # [B, C, S], index shared by C
+    return picked.masked_fill(index < 0, fill).reshape(B, C, *S)
+
+
+def scatter_points(
+    values: Float[Tensor, "B C *S"], index: Int[Tensor, "B *S"], size: int, reduce: Reduce = "sum"
+) -> Float[Tensor, "B C {size}"]:
+    """Send point features to slots, the same slots in every channel: the adjoint of `gather_points`.
+
+    out[b, c, n] = reduce of values[b, c, s] over all s with index[b, s] = n; 0 where there is none.
+
+    Args:
+        values: what to send.
+        index: the slot of each value; -1 is skipped.
+        size: the number of slots.
+        reduce: "sum", "mean", "amax" or "amin" of the values that meet in a slot.
+
+    Raises:
+        ValueError: the shapes do not fit, the devices differ, size is negative, reduce is unknown.
+        IndexError: an index is below -1 or at least size.
+        TypeError: index is not int64 or int32.
+
+    Example:
+        >>> scatter_points(torch.tensor([[[1., 2., 4.]]]), torch.tensor([[0, 2, 0]]), size=3)
+        tensor([[[5., 0., 2.]]])
+
+    torch_scatter's `scatter`; PyTorch Geometric's aggregation.
+    """
+    sizes = check_shapes(values=(values, "B C *S"), index=(index, "B *S"))
+    check_whole("size", size, 0)
+    check_one_of("reduce", reduce, ("sum", "mean", "amax", "amin"))
+    check_range("index", index, -1, size)
+    B, C, count = sizes["B"], sizes["C"], math.prod(sizes["S"])
+    slot = index.long().reshape(B, 1, count)
+    slot = slot.where(slot >= 0, size).expand(B, C, count)  # what is missing meets in a spare slot
+    out = values.new_zeros(B, C, size + 1)
+    values = values.reshape(B, C, count)
+    if reduce == "sum":
+        out = out.scatter_add(2, slot, values)
+    else:
+        out = out.scatter_reduce(2, slot, values, reduce, include_self=False)
+    return out[..., :size]
+
+
+def ravel_index(coords: Int[Tensor, "*S k"], shape: Sequence[int]) -> Int[Tensor, "*S"]:
+    """One flat index for k coordinates; the last coordinate is the fastest in memory.
+
+    out = ((c₀·n₁ + c₁)·n₂ + c₂)·n₃ + c₃ …   in int64, for shape (n₀, n₁, n₂, n₃ …)
+
+    Args:
+        coords: whole numbers, one column for each size in shape; for voxels (b, z, y, x).
+        shape: the sizes; for voxels (B, D, H, W).
+
+    Raises:
+        ValueError: k is not len(shape), or the sizes multiply to more than int64 can hold.
+        IndexError: a coordinate is out of range; nothing wraps.
+        TypeError: coords is not int64 or int32.
+
+    Example:
+        >>> ravel_index(torch.tensor([[1, 0, 2]]), (2, 3, 4))
+        tensor([14])
+
+    numpy's `ravel_multi_index` in C order, as OpenPCDet and MinkowskiEngine key their voxels.
+    """
+    shape = _check_grid(shape)
+    check_shapes(coords=(coords, f"*S {len(shape)}"))
+    check_integer("coords", coords)
+    flat = coords.new_zeros(coords.shape[:-1], dtype=torch.int64)
+    for axis, size in enumerate(shape):
+        check_range(f"coords[..., {axis}]", coords[..., axis], 0, size)
+        flat = flat * size + coords[..., axis]
+    return flat
+
+
+def unravel_index(flat: Int[Tensor, "*S"], shape: Sequence[int]) -> Int[Tensor, "*S k"]:
+    """The k coordinates of a flat index: the inverse of `ravel_index`.
+
+    out[..., k-1] = flat mod n_{k-1};  out[..., k-2] = (flat div n_{k-1}) mod n_{k-2};  …
+
+    Args:
+        flat: flat indices, 0 … prod(shape) - 1.
+        shape: the sizes; for voxels (B, D, H, W).
+
+    Raises:
+        ValueError: the sizes multiply to more than int64 can hold.
+        IndexError: a flat index is out of range.
+        TypeError: flat is not int64 or int32.
+
+    Example:
+        >>> unravel_index(torch.tensor([14]), (2, 3, 4))
+        tensor([[1, 0, 2]])
+
+    numpy's `unravel_index` in C order.
+    """
+    shape = _check_grid(shape)
+    check_shapes(flat=(flat, "*S"))
+    check_range("flat", flat, 0, math.prod(shape))
+    rest, columns = flat.long(), []
+    for size in reversed(shape):
+        columns.append(rest % max(size, 1))
+        rest = rest // max(size, 1)
+    return torch.stack(columns[::-1], dim=-1)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The linear map behind a function: which inputs each output reads, and with what weight.
+
+    Attributes:
+        matrix: sparse COO, float64, [outputs, inputs], both flattened in row-major order.
+        input_shape: the shape that the function took.
+        output_shape: the shape that it gave.
+    """
+
+    matrix: Tensor
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
+    """The sparse matrix of a linear function of one tensor, found by asking the function.
+
+    matrix[o, i] = weight of input i in output o, so that fn(x).flatten() = matrix @ x.flatten()
+
+    A function that only selects is recognised from one call on the ramp 1, 2, 3 …; any other is
+    called once for each input element. Both answers are then tried on random inputs.
+
+    Args:
+        fn: takes a float64 tensor of the given shape and returns a tensor; need not be differentiable.
+        shape: the shape of fn's input.
+
+    Raises:
+        ValueError: fn is not linear (a constant added, a product or a maximum of inputs, …).
+        TypeError: fn does not return a tensor.
+
+    Example:
+        >>> sources(lambda x: x.flip(0), [3]).matrix.to_dense()
+        tensor([[0., 0., 1.],
+                [0., 1., 0.],
+                [1., 0., 0.]], dtype=torch.float64)
+    """
+    shape = _check_grid(shape)
+    count = math.prod(shape)
+
+    def call(flat: Tensor) -> Tensor:
+        out = fn(flat.reshape(shape).clone())
+        if not isinstance(out, Tensor):
+            raise TypeError(f"fn: got {type(out).__name__} back, wanted a tensor")
+        return out.detach().double()
+
+    zero = call(torch.zeros(count, dtype=torch.float64))
+    if zero.any():
+        raise ValueError(
+            "fn: got a function that is not linear (of zeros it gives other than zeros)"
+        )
+    noise = torch.randn(3, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def explains(matrix: Tensor) -> bool:
+        return all(
+            torch.allclose((matrix @ x[:, None])[:, 0], call(x).flatten(), rtol=1e-5, atol=1e-5)
+            for x in (noise[0], noise[1] * 100, noise[2].abs() + 1)
+        )
+
+    matrix = _selection_matrix(call(torch.arange(1, count + 1, dtype=torch.float64)), count)
+    if not explains(matrix):
+        basis = torch.eye(count, dtype=torch.float64)
+        columns = [call(row).flatten() for row in basis] or [zero.flatten()]
+        matrix = torch.stack(columns, dim=1)[:, :count].to_sparse_coo().coalesce()
+        if not explains(matrix):
+            raise ValueError("fn: got a function that is not linear in its input")
+    return Sources(matrix, shape, tuple(zero.shape))
+
+
+def _selection_matrix(ramp: Tensor, count: int) -> Tensor:
+    """The matrix that selects, if the function does no more: its answer to 1, 2, 3 … names the inputs."""
+    picked = ramp.flatten().round().clamp(0, count).long()
+    rows = picked.nonzero()[:, 0]
+    place = torch.stack([rows, picked[rows] - 1])
+    ones = torch.ones(len(rows), dtype=torch.float64, device=ramp.device)
+    matrix = torch.sparse_coo_tensor(place, ones, (picked.numel(), count), check_invariants=True)
+    return matrix.coalesce().cpu()
+
+
+def _check_along(input: Tensor, dim: int, index: Tensor, name: str) -> int:
+    """What gather and scatter ask of input, dim and index; gives dim counted from the front."""
+    if index.ndim != input.ndim:
+        raise ValueError(f"{name}: got {index.ndim} dimensions, wanted {input.ndim}, as input has")
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"dim: got {dim}, wanted {-input.ndim} … {input.ndim - 1}")
+    dim %= input.ndim
+    for other in range(input.ndim):
+        if other != dim and index.shape[other] > input.shape[other]:
+            raise ValueError(
+                f"{name}: got shape {list(index.shape)}, wanted at most {input.shape[other]} "
+                f"in dimension {other}, as input {list(input.shape)} has"
+            )
+    check_range(name, index, 0, input.shape[dim])
+    return dim
+
+
+def _check_grid(shape: Sequence[int]) -> tuple[int, ...]:
+    """A tuple of sizes whose product an int64 can hold."""
+    shape = tuple(check_whole("shape", int(size), 0) for size in shape)
+    if math.prod(shape) > INT64_MAX:
+        raise ValueError(
+            f"shape: got {shape}, {math.prod(shape):.3g} cells, wanted at most 2^63 - 1"
+        )
+    return shape

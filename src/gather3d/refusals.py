@@ -1,0 +1,127 @@
+"""How the operators refuse bad input: each message names the argument, what came, what was wanted.
+
+Checks of shapes, dtypes and devices cost nothing. Checks of values read the tensor, which on
+CUDA waits for the device; they are left out while `torch.compile` traces, where no value exists.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+INT64_MAX = 2**63 - 1
+
+
+def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int | tuple[int, ...]]:
+    """Match tensors with patterns such as "B C N" or "B *S"; a letter is one size everywhere.
+
+    Returns the sizes by letter (a starred letter gives a tuple). All tensors must share a device.
+
+    Raises:
+        TypeError: an argument is not a tensor.
+        ValueError: a shape does not fit its pattern, or the devices differ.
+
+    Example:
+        >>> check_shapes(features=(torch.zeros(2, 3, 5), "B C N"), index=(torch.zeros(2, 4), "B *S"))
+        {'B': 2, 'C': 3, 'N': 5, 'S': (4,)}
+    """
+    sizes: dict[str, int | tuple[int, ...]] = {}
+    device = None
+    for name, (tensor, pattern) in arguments.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: got {type(tensor).__name__}, wanted a tensor [{pattern}]")
+        device = device or (name, tensor.device)
+        if tensor.device != device[1]:
+            raise ValueError(
+                f"{name}: got a tensor on {tensor.device}, wanted {device[1]}, where {device[0]} is"
+            )
+        if (expected := _match(tuple(tensor.shape), pattern.split(), sizes)) is not None:
+            raise ValueError(f"{name}: got shape {list(tensor.shape)}, wanted [{expected}]")
+    return sizes
+
+
+def _match(shape: tuple[int, ...], letters: list[str], sizes: dict) -> str | None:
+    """Bind the letters to the sizes in `shape`; where that fails, say what was wanted."""
+    starred = next((at for at, letter in enumerate(letters) if letter.startswith("*")), None)
+    groups: list[int | tuple[int, ...]] = list(shape)
+    if starred is not None:
+        end = len(shape) - (len(letters) - starred - 1)
+        groups = [*shape[:starred], shape[starred:end], *shape[end:]] if end >= starred else []
+    wanted = [
+        int(letter) if letter.isdigit() else sizes.get(letter.lstrip("*")) for letter in letters
+    ]
+    fits = len(groups) == len(letters) and all(
+        want is None or want == got for want, got in zip(wanted, groups, strict=True)
+    )
+    if fits:
+        named = zip(letters, groups, strict=True)
+        sizes.update({n.lstrip("*"): size for n, size in named if not n.isdigit()})
+        return None
+    return ", ".join(
+        letter if want is None or letter.isdigit() else f"{letter}={want}"
+        for letter, want in zip(letters, wanted, strict=True)
+    )
+
+
+def check_integer(name: str, tensor: Tensor) -> None:
+    """Refuse what cannot be an index: floats, booleans, complex numbers."""
+    if tensor.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{name}: got {tensor.dtype}, wanted int64 or int32")
+
+
+def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> None:
+    """Refuse an index outside low … high - 1; with no high, below low."""
+    check_integer(name, index)
+    if torch.compiler.is_compiling() or index.numel() == 0:
+        return
+    least, most = (int(end) for end in torch.aminmax(index))
+    if least < low or most >= high:
+        got = least if least < low else most
+        wanted = f"at least {low}" if high == INT64_MAX else f"{low} … {high - 1}"
+        raise IndexError(f"{name}: got {got}, wanted {wanted}")
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Refuse NaN and infinity, and tensors that are not floating point."""
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name}: got {tensor.dtype}, wanted a floating-point tensor")
+    if torch.compiler.is_compiling():
+        return
+    bad = ~torch.isfinite(tensor)
+    if bad.any():
+        at = [int(i) for i in bad.nonzero()[0]]
+        got = float(tensor[tuple(at)])
+        raise ValueError(f"{name}: got {got} at {at}, wanted finite coordinates")
+
+
+def check_one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse a word that is not among the choices."""
+    if value not in choices:
+        wanted = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name}: got {value!r}, wanted one of {wanted}")
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """Refuse what is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: got {value!r}, wanted a whole number of at least {least}")
+    if value < least:
+        raise ValueError(f"{name}: got {value}, wanted at least {least}")
+    return value
+
+
+def check_triple(name: str, value: int | Sequence[int], least: int) -> tuple[int, int, int]:
+    """One whole number for all three axes, or three in the order (z, y, x)."""
+    values = (value,) * 3 if isinstance(value, int) else tuple(value)
+    if len(values) != 3:
+        raise ValueError(f"{name}: got {value}, wanted one number or three (z, y, x)")
+    return tuple(check_whole(name, v, least) for v in values)  # type: ignore[return-value]
+
+
+def check_positive(name: str, value: float) -> float:
+    """Refuse what is not a finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: got {value!r}, wanted a number above 0")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name}: got {value}, wanted a finite number above 0")
+    return float(value)

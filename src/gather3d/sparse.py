@@ -1,0 +1,269 @@
+"""Sparse convolution: gather the inputs of a tap, multiply once, scatter-add to the outputs.
+
+A sparse volume stores its V active voxels only. The kernel map (the rulebook) lists, for each tap
+of the kernel, the pairs (input row, output row) that the tap connects:
+
+    out = Σₖ  S_outₖᵀ · (S_inₖ · X) · Wₖ
+
+Volumes are [B, C, D, H, W]; voxel coordinates are (b, z, y, x).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .indexing import ravel_index, unravel_index
+from .refusals import check_shapes, check_triple, check_whole
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SparseVolume:
+    """A volume that stores its active voxels only.
+
+    Attributes:
+        coords: [V, 4] int64, (b, z, y, x), sorted by flat index, none twice.
+        features: [V, C], one row for each active voxel; everywhere else the volume is 0.
+        shape: (D, H, W).
+        batch_size: B.
+
+    Raises:
+        ValueError: shapes that do not fit, or coords not sorted by flat index with none twice.
+        IndexError: a coordinate outside the volume.
+
+    Example:
+        >>> x = SparseVolume(torch.tensor([[0, 0, 0, 1]]), torch.tensor([[5.]]), (1, 1, 3), 1)
+        >>> x.to_dense()
+        tensor([[[[[0., 5., 0.]]]]])
+
+    SparseConvTensor of spconv, SparseTensor of MinkowskiEngine and TorchSparse.
+    """
+
+    coords: Int[Tensor, "V 4"]
+    features: Float[Tensor, "V C"]
+    shape: Triple
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        check_shapes(coords=(self.coords, "V 4"), features=(self.features, "V C"))
+        object.__setattr__(self, "shape", check_triple("shape", self.shape, 0))
+        check_whole("batch_size", self.batch_size, 0)
+        flat = ravel_index(self.coords, (self.batch_size, *self.shape))
+        if not torch.compiler.is_compiling() and not (flat[1:] > flat[:-1]).all():
+            at = int((flat[1:] <= flat[:-1]).nonzero()[0]) + 1
+            raise ValueError(
+                f"coords: got row {at}, {self.coords[at].tolist()}, at or before the row above it, "
+                "wanted rows sorted by flat index and none twice"
+            )
+
+    def to_dense(self) -> Float[Tensor, "B C D H W"]:
+        """The same volume with its zeros: scatter along one flat dimension, then unfold it."""
+        B, (D, H, W) = self.batch_size, self.shape
+        flat = ravel_index(self.coords, (B, D, H, W))  # [V]
+        dense = self.features.new_zeros(B * D * H * W, self.features.shape[1])
+        dense = dense.index_copy(0, flat, self.features)  # each row once, so a copy is enough
+        return dense.reshape(B, D, H, W, -1).permute(0, 4, 1, 2, 3)
+
+    @classmethod
+    def from_dense(cls, volume: Float[Tensor, "B C D H W"]) -> "SparseVolume":
+        """The voxels of a dense volume in which any channel is not 0; differentiable."""
+        check_shapes(volume=(volume, "B C D H W"))
+        coords = (volume != 0).any(1).nonzero()  # [V, 4], in row-major order, so sorted
+        b, z, y, x = coords.unbind(1)
+        return cls(coords, volume[b, :, z, y, x], tuple(volume.shape[2:]), volume.shape[0])
+
+
+@dataclass(frozen=True)
+class KernelMap:
+    """The rulebook of one convolution: for each tap, which input row meets which output row.
+
+    Attributes:
+        pairs: for each tap in (kz, ky, kx) order, kx fastest: (in_index [P], out_index [P]).
+            Within one tap no row stands twice on either side.
+        coords_in, shape_in: the active voxels that are read, and their grid.
+        coords_out, shape_out: the active voxels that are written, and their grid.
+    """
+
+    pairs: tuple[tuple[Int[Tensor, "_P"], Int[Tensor, "_P"]], ...]
+    coords_in: Int[Tensor, "V 4"]
+    shape_in: Triple
+    coords_out: Int[Tensor, "U 4"]
+    shape_out: Triple
+
+    def transpose(self) -> "KernelMap":
+        """The map of the transposed convolution: every pair the other way round."""
+        swapped = tuple((out_index, in_index) for in_index, out_index in self.pairs)
+        return KernelMap(swapped, self.coords_out, self.shape_out, self.coords_in, self.shape_in)
+
+
+def kernel_map(
+    coords: Int[Tensor, "V 4"],
+    shape: Sequence[int],
+    kernel_size: int | Sequence[int] = 3,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    submanifold: bool = False,
+) -> KernelMap:
+    """Find the pairs (input row, output row) of every tap.
+
+    (i, o) is a pair of tap k  ⇔  coords_in[i] = coords_out[o] · stride - padding + k · dilation
+
+    An ordinary convolution is active wherever a tap reads an active voxel; a submanifold one is
+    active where its input is, and nowhere else.
+
+    Args:
+        coords: the active input voxels, (b, z, y, x), none twice.
+        shape: (D, H, W) of the input.
+        kernel_size, stride, padding, dilation: one number, or three in (z, y, x) order.
+            padding None is kernel_size // 2; submanifold convolutions are centred instead,
+            with dilation · (kernel_size // 2), which is the same for dilation 1.
+        submanifold: keep the active set; wants an odd kernel_size and stride 1.
+
+    Raises:
+        ValueError: sizes that are not positive, a submanifold map with a stride, an even kernel or
+            a padding of its own, or coordinates that stand twice.
+        IndexError: a coordinate outside the shape.
+
+    Example:
+        >>> rulebook = kernel_map(torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1]]), (1, 1, 2), (1, 1, 3),
+        ...                       submanifold=True)
+        >>> [(i.tolist(), o.tolist()) for i, o in rulebook.pairs]
+        [([0], [1]), ([0, 1], [0, 1]), ([1], [0])]
+
+    Submanifold sparse convolution (Graham et al., 2018); MinkowskiEngine's kernel map.
+    """
+    check_shapes(coords=(coords, "V 4"))
+    shape = check_triple("shape", tuple(shape), 0)
+    kernel = check_triple("kernel_size", kernel_size, 1)
+    stride = check_triple("stride", stride, 1)
+    dilation = check_triple("dilation", dilation, 1)
+    if submanifold:
+        centred = tuple(d * (k // 2) for k, d in zip(kernel, dilation, strict=True))
+        if any(k % 2 == 0 for k in kernel):
+            raise ValueError(f"kernel_size: got {kernel}, wanted odd sizes for submanifold")
+        if stride != (1, 1, 1):
+            raise ValueError(f"stride: got {stride}, wanted 1 for submanifold")
+        if padding is not None and check_triple("padding", padding, 0) != centred:
+            raise ValueError(f"padding: got {padding}, wanted None or {centred} for submanifold")
+        padding, shape_out = centred, shape
+    else:
+        padding = tuple(k // 2 for k in kernel) if padding is None else padding
+        padding = check_triple("padding", padding, 0)
+        shape_out = tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(shape, kernel, stride, padding, dilation, strict=True)
+        )
+        if min(shape_out) < 0 or (min(shape_out) == 0 and min(shape) > 0):
+            raise ValueError(f"kernel_size: got {kernel}, wanted one that fits the padded {shape}")
+
+    device, B = coords.device, int(coords[:, 0].max()) + 1 if len(coords) else 1
+    flat_in = ravel_index(coords, (B, *shape))
+    if len(flat_in.unique()) < len(flat_in):
+        raise ValueError("coords: got a voxel twice, wanted each voxel once")
+    size_out = torch.tensor(shape_out, device=device)
+    reached = []  # for each tap, which inputs it reads, and the flat output that each is read for
+    for tap in product(*map(range, kernel)):
+        shift = [p - k * d for p, k, d in zip(padding, tap, dilation, strict=True)]
+        numerator = coords[:, 1:].long() + torch.tensor(shift, device=device)
+        zyx = numerator.div(torch.tensor(stride, device=device), rounding_mode="floor")
+        exact = zyx * torch.tensor(stride, device=device) == numerator
+        i = (exact & (zyx >= 0) & (zyx < size_out)).all(1).nonzero()[:, 0]
+        reached.append((i, ravel_index(torch.cat([coords[i, :1], zyx[i]], 1), (B, *shape_out))))
+
+    flat_out = flat_in.sort()[0] if submanifold else torch.cat([o for _, o in reached]).unique()
+    row_out = flat_in.argsort() if submanifold else torch.arange(len(flat_out), device=device)
+    pairs = []
+    for i, flat in reached:
+        place = torch.searchsorted(flat_out, flat).clamp(max=max(len(flat_out) - 1, 0))
+        active = flat_out[place] == flat  # always so, unless submanifold
+        pairs.append((i[active], row_out[place[active]]))
+    coords_out = coords if submanifold else unravel_index(flat_out, (B, *shape_out))
+    return KernelMap(tuple(pairs), coords, shape, coords_out, shape_out)
+
+
+def apply_kernel_map(
+    features: Float[Tensor, "V Ci"],
+    weight: Float[Tensor, "Co Ci kD kH kW"],
+    rulebook: KernelMap,
+) -> Float[Tensor, "U Co"]:
+    """Gather, multiply, scatter-add: a convolution whose map is known.
+
+    out[o] = Σₖ Σ_{(i, o) in pairs[k]}  features[i] · weight[:, :, k]ᵀ
+
+    Args:
+        features: one row for each voxel of rulebook.coords_in.
+        weight: as F.conv3d has it, out channels first.
+        rulebook: from `kernel_map`, or its `.transpose()`.
+
+    Raises:
+        ValueError: rows, channels or taps do not fit.
+
+    Example:
+        >>> rulebook = kernel_map(torch.tensor([[0, 0, 0, 0]]), (1, 1, 1), submanifold=True)
+        >>> apply_kernel_map(torch.tensor([[2.]]), torch.ones(1, 1, 3, 3, 3), rulebook)
+        tensor([[2.]])
+
+    The gather-GEMM-scatter of spconv and TorchSparse (Tang et al., 2022).
+    """
+    check_shapes(
+        **{"rulebook.coords_in": (rulebook.coords_in, "V 4")},
+        features=(features, "V Ci"),
+        weight=(weight, "Co Ci kD kH kW"),
+    )
+    taps = weight.flatten(2).permute(2, 1, 0)  # [K, Ci, Co]
+    if len(taps) != len(rulebook.pairs):
+        raise ValueError(f"weight: got {len(taps)} taps, wanted {len(rulebook.pairs)}")
+    out = features.new_zeros(len(rulebook.coords_out), weight.shape[0])
+    for (i, o), tap in zip(rulebook.pairs, taps, strict=True):
+        out.index_add_(0, o, features[i] @ tap)  # in one tap no output row stands twice
+    return out
+
+
+def sparse_conv3d(
+    x: SparseVolume,
+    weight: Float[Tensor, "Co Ci kD kH kW"],
+    bias: Float[Tensor, "Co"] | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    submanifold: bool = False,
+) -> SparseVolume:
+    """Convolve a sparse volume, touching active voxels only.
+
+    out[o] = bias + Σₖ weight[:, :, k] · x[o · stride - padding + k · dilation]   at active o
+
+    At every active output this equals `F.conv3d` of the dense volume; elsewhere it is 0, without
+    the bias. Active are the outputs that read an active input, or, for submanifold, the inputs.
+
+    Args:
+        x: the volume.
+        weight: as F.conv3d has it.
+        bias: added at active outputs.
+        stride, padding, dilation, submanifold: as in `kernel_map`.
+
+    Raises:
+        ValueError: channels or sizes that do not fit; see `kernel_map`.
+
+    Example:
+        >>> x = SparseVolume(torch.tensor([[0, 0, 0, 1]]), torch.tensor([[5.]]), (1, 1, 4), 1)
+        >>> sparse_conv3d(x, torch.ones(1, 1, 1, 1, 3)).to_dense()
+        tensor([[[[[5., 5., 5., 0.]]]]])
+
+    Sparse convolution (Choy et al., 2019; SECOND, Yan et al., 2018), submanifold (Graham et al., 2018).
+    """
+    check_shapes(**{"x.features": (x.features, "V Ci"), "weight": (weight, "Co Ci kD kH kW")})
+    if bias is not None:
+        check_shapes(weight=(weight, "Co Ci kD kH kW"), bias=(bias, "Co"))
+    rulebook = kernel_map(
+        x.coords, x.shape, weight.shape[2:], stride, padding, dilation, submanifold
+    )
+    features = apply_kernel_map(x.features, weight, rulebook)
+    if bias is not None:
+        features = features + bias
+    return SparseVolume(rulebook.coords_out, features, rulebook.shape_out, x.batch_size)

@@ -1,0 +1,158 @@
+"""The one form in which a notebook is kept, and the command that brings it into that form.
+
+    .venv/bin/python -m tests.notebooks.normalise notebooks/*.ipynb             # in place
+    .venv/bin/python -m tests.notebooks.normalise --execute notebooks/*.ipynb   # run, keep the outputs
+    .venv/bin/python -m tests.notebooks.normalise --check notebooks/*.ipynb     # only say what differs
+
+A normal notebook is nbformat 4.5 with sorted keys, one space of indent, unique cell ids and a newline
+at the end. It has no execution counts, no execution metadata and no widget state. An ordinary cell
+keeps its text outputs, which every test run compares; a cell tagged `figure`, `widget` or `timing`
+keeps none, because its output depends on the machine or is far too large, and carries the tag
+`nbval-ignore-output` for the same reason.
+"""
+
+import argparse
+import os
+import re
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+UNSTORED = ("figure", "widget", "timing")
+"""Tags of cells whose outputs are not stored."""
+
+IGNORED = "nbval-ignore-output"
+"""The tag by which nbval knows them."""
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+KERNEL_ENVIRONMENT = {"PLOTLY_RENDERER": "plotly_mimetype", "PYTHONHASHSEED": "0"}
+CELL_TIMEOUT = 120  # seconds
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """The normal form of a notebook; normalising it again changes nothing."""
+    notebook = nbformat.v4.upgrade(deepcopy(notebook))
+    metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    if "mystnb" in notebook.metadata:
+        metadata.mystnb = notebook.metadata.mystnb
+
+    cells, ids = [], set()
+    kept = [cell for cell in notebook.cells if cell.source.strip()]
+    for position, cell in enumerate(kept, start=1):
+        cells.append(_normal_cell(cell, _unique_id(cell, position, kept, ids)))
+    return NotebookNode(nbformat=4, nbformat_minor=5, metadata=metadata, cells=cells)
+
+
+def dumps(notebook: NotebookNode) -> str:
+    """The text of a notebook's normal form, as it stands in the file."""
+    return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run every cell in a fresh kernel that works in `folder`, and keep what the cells show."""
+    from nbclient import NotebookClient
+
+    notebook = normalise(notebook)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name=KERNEL["name"],
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute(env={**os.environ, **KERNEL_ENVIRONMENT})
+    return notebook
+
+
+def _unique_id(cell: NotebookNode, position: int, cells: list, taken: set) -> str:
+    """The cell's own id where it is valid and new, else one made from its position."""
+    name = cell.get("id", "")
+    if not VALID_ID.fullmatch(name) or name in taken:
+        reserved = taken | {other.get("id", "") for other in cells}
+        name = f"cell-{position:02d}"
+        while name in reserved:
+            name += "x"
+    taken.add(name)
+    return name
+
+
+def _normal_cell(cell: NotebookNode, name: str) -> NotebookNode:
+    tags = list(dict.fromkeys(cell.metadata.get("tags", [])))
+    unstored = any(tag in UNSTORED for tag in tags)
+    if unstored and IGNORED not in tags:
+        tags.append(IGNORED)
+
+    normal = NotebookNode(cell_type=cell.cell_type, id=name, metadata=NotebookNode())
+    if tags:
+        normal.metadata.tags = tags
+    if "mystnb" in cell.metadata:
+        normal.metadata.mystnb = cell.metadata.mystnb
+    if "attachments" in cell:
+        normal.attachments = cell.attachments
+    lines = [line.rstrip() for line in cell.source.splitlines()]
+    normal.source = "\n".join(lines).strip("\n")
+    if cell.cell_type == "code":
+        normal.execution_count = None
+        normal.outputs = [] if unstored else _normal_outputs(cell.outputs)
+    return normal
+
+
+def _normal_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Text only: streams, merged; the plain form of values; errors stay, for the tests to refuse."""
+    normal: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            last = normal[-1] if normal else None
+            if last and last.output_type == "stream" and last.name == output.name:
+                last.text += output.text
+            else:
+                normal.append(
+                    NotebookNode(output_type="stream", name=output.name, text=output.text)
+                )
+        elif output.output_type == "error":
+            normal.append(output)
+        elif "text/plain" in output.data:
+            kept = NotebookNode(
+                output_type=output.output_type,
+                data=NotebookNode({"text/plain": output.data["text/plain"]}),
+                metadata=NotebookNode(),
+            )
+            if output.output_type == "execute_result":
+                kept.execution_count = None
+            normal.append(kept)
+    return normal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Normalise the notebooks named on the command line; 1 if --check found one that differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    parser.add_argument("--execute", action="store_true", help="run it and store its outputs")
+    parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
+    options = parser.parse_args(arguments)
+    if options.execute and options.check:
+        parser.error("--execute writes and --check does not: choose one")
+
+    differing = 0
+    for path in options.notebooks:
+        before = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(before, as_version=4)
+        if options.execute:
+            notebook = execute(notebook, path.parent)
+        after = dumps(notebook)
+        if after == before:
+            continue
+        differing += 1
+        if options.check:
+            print(f"{path} is not normal: run `make format`")
+        else:
+            path.write_text(after, encoding="utf-8")
+            print(f"{path} normalised")
+    return int(options.check and differing > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
