@@ -8,16 +8,17 @@
   const CONTEXTS = 4; // browsers keep 8 to 16 for all tabs; book/_ext/gather3d_book/figures.py has the same number
   const NEAR = "400px"; // how far below and above the window a figure is drawn already
   const ROLES = ["source", "index", "result", "missing", "wrong", "ink", "line"];
+  const WIDE = 1.25; // width over height for which the figures' cameras are set
   const CONFIG = {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["sendDataToCloud", "select2d", "lasso2d", "autoScale2d", "hoverClosest3d", "tableRotation"],
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "tableRotation", "resetCameraLastSave3d"],
   };
 
   const script = document.currentScript;
   const plotlyURL = new URL(script.dataset.plotly, script.src).href;
   const loaded = new Map(); // address of a script -> promise
-  const figures = []; // {element, contexts, near, live, data, cameras}
+  const figures = []; // see the end of this file
 
   function load(url) {
     if (!loaded.has(url)) {
@@ -55,25 +56,32 @@
 
   function themed(figure) {
     const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue("--g3-ink").trim();
-    const paper = style.getPropertyValue("--g3-paper").trim();
-    const colours = palette();
-    const { data, layout = {}, frames = [] } = recoloured(figure.json, colours);
-    const { width, ...rest } = layout;
-    const themedLayout = {
+    const colour = (name) => style.getPropertyValue(`--g3-${name}`).trim();
+    const { data, layout = {}, frames = [] } = recoloured(figure.json, palette());
+    const { width, sliders, updatemenus, ...rest } = layout;
+    const shown = {
       ...rest,
       autosize: true,
       height: figure.height,
       uirevision: "kept", // what the reader turned stays turned when the colours change
       paper_bgcolor: "rgba(0,0,0,0)",
-      font: { family: style.getPropertyValue("--pst-font-family-base").trim() || "sans-serif", ...rest.font, color: ink },
-      hoverlabel: { bgcolor: paper, bordercolor: ink, ...rest.hoverlabel, font: { color: ink } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: style.getPropertyValue("--g3-source").trim() },
+      font: { ...rest.font, color: colour("ink"), family: style.getPropertyValue("--pst-font-family-base") || "sans-serif" },
+      hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("ink"), ...rest.hoverlabel, font: { color: colour("ink") } },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("ink"), activecolor: colour("source") },
     };
-    for (const [scene, camera] of Object.entries(figure.cameras)) {
-      themedLayout[scene] = { ...themedLayout[scene], camera };
+    for (const key of Object.keys(shown).filter((name) => /^scene\d*$/.test(name))) {
+      shown[key] = { ...shown[key], camera: figure.cameras[key] ?? fitted(shown[key].camera, figure) };
     }
-    return { data, layout: themedLayout, frames };
+    return { data, layout: shown, frames, config: CONFIG };
+  }
+
+  // A scene's camera fits its height; where the figure is narrow, step back so that the width fits too.
+  function fitted(camera, figure) {
+    const { t = 0, b = 0 } = figure.json.layout.margin ?? {};
+    const narrow = (WIDE * (figure.height - t - b)) / figure.element.clientWidth;
+    if (!camera?.eye || narrow <= 1) return camera;
+    const eye = Object.fromEntries(Object.entries(camera.eye).map(([axis, value]) => [axis, value * narrow]));
+    return { ...camera, eye };
   }
 
   // ---- drawing
@@ -89,14 +97,13 @@
     }
     if (!figure.live) return; // given up while loading
     figure.json = window.g3Figures[figure.name];
-    const canvas = document.createElement("div");
-    canvas.className = "g3-canvas";
+    figure.canvas = document.createElement("div");
+    figure.canvas.className = "g3-canvas";
     figure.waiting.hidden = true;
-    figure.element.append(canvas);
-    figure.canvas = canvas;
-    const { data, layout, frames } = themed(figure);
-    await window.Plotly.newPlot(canvas, data, layout, CONFIG);
-    if (frames.length) await window.Plotly.addFrames(canvas, frames);
+    figure.element.append(figure.canvas);
+    leave_scrolling_to_the_page(figure.canvas);
+    await window.Plotly.newPlot(figure.canvas, themed(figure));
+    if (figure.json.layout?.sliders) add_slider(figure);
     figure.element.dataset.drawn = "";
   }
 
@@ -104,26 +111,24 @@
     figure.live = false;
     const { canvas } = figure;
     if (!canvas) return;
-    for (const [key, value] of Object.entries(canvas._fullLayout ?? {})) {
-      if (/^scene\d*$/.test(key) && value?.camera) figure.cameras[key] = structuredClone(value.camera);
+    for (const [key, scene] of Object.entries(canvas._fullLayout ?? {})) {
+      if (/^scene\d*$/.test(key)) figure.cameras[key] = structuredClone(scene.camera);
     }
     const contexts = [...canvas.querySelectorAll("canvas")].map((c) => c.getContext("webgl2") ?? c.getContext("webgl"));
     window.Plotly.purge(canvas);
     for (const context of contexts) context?.getExtension("WEBGL_lose_context")?.loseContext();
+    figure.element.querySelector(".g3-slider")?.remove();
     canvas.remove();
     figure.canvas = null;
     figure.waiting.hidden = false;
     delete figure.element.dataset.drawn;
   }
 
-  function distance(figure) {
-    const box = figure.element.getBoundingClientRect();
-    return Math.abs((box.top + box.bottom - innerHeight) / 2);
-  }
-
   // Draw what is near, the nearest first; what is far and holds a context gives it back when needed.
   function update() {
-    const order = [...figures].sort((a, b) => distance(a) - distance(b));
+    const middle = (box) => Math.abs((box.top + box.bottom - innerHeight) / 2);
+    for (const figure of figures) figure.distance = middle(figure.element.getBoundingClientRect());
+    const order = [...figures].sort((a, b) => a.distance - b.distance);
     let free = CONTEXTS;
     const wanted = new Set();
     for (const figure of order) {
@@ -142,14 +147,53 @@
     }
   }
 
-  function switch_theme() {
+  async function switch_theme() {
     for (const figure of figures) {
-      if (!figure.live || !figure.canvas?._fullLayout) continue;
-      const { data, layout, frames } = themed(figure);
-      window.Plotly.react(figure.canvas, data, layout, CONFIG).then(() => {
-        if (frames.length) window.Plotly.addFrames(figure.canvas, frames, frames.map((_, i) => i));
-      });
+      if (!figure.canvas?._fullLayout) continue;
+      await window.Plotly.react(figure.canvas, themed(figure));
+      if (figure.step !== null) await go_to(figure, figure.step);
     }
+  }
+
+  // ---- controls
+
+  // The wheel zooms a scene once the reader has taken hold of it; until then it scrolls the page.
+  function leave_scrolling_to_the_page(canvas) {
+    let held = false;
+    canvas.addEventListener("pointerdown", () => { held = true; });
+    canvas.addEventListener("pointerleave", () => { held = false; });
+    canvas.addEventListener("wheel", (event) => { if (!held) event.stopPropagation(); }, { capture: true });
+  }
+
+  // Plotly draws a slider that no keyboard reaches. The page's own control moves through its steps.
+  function add_slider(figure) {
+    const { steps, active = 0, currentvalue = {} } = figure.json.layout.sliders[0];
+    figure.step ??= active;
+    const words = document.createElement("span");
+    const range = document.createElement("input");
+    Object.assign(range, { type: "range", min: 0, max: steps.length - 1, step: 1, value: figure.step });
+    const show = () => {
+      words.textContent = `${currentvalue.prefix ?? ""}${steps[figure.step].label}`;
+      range.setAttribute("aria-valuetext", steps[figure.step].label);
+    };
+    range.setAttribute("aria-label", (currentvalue.prefix ?? "step").replace(/[:\s]+$/, ""));
+    range.addEventListener("input", () => {
+      figure.step = range.valueAsNumber;
+      show();
+      go_to(figure, figure.step);
+    });
+    const control = document.createElement("div");
+    control.className = "g3-slider";
+    control.append(words, range);
+    show();
+    figure.element.prepend(control);
+    if (figure.step !== active) go_to(figure, figure.step);
+  }
+
+  function go_to(figure, step) {
+    const frame = figure.json.layout.sliders[0].steps[step].args[0];
+    const at_once = { mode: "immediate", frame: { duration: 0, redraw: true }, transition: { duration: 0 } };
+    return window.Plotly.animate(figure.canvas, frame, at_once);
   }
 
   // ---- start
@@ -173,7 +217,8 @@
       near: false,
       live: false,
       canvas: null,
-      cameras: {},
+      cameras: {}, // where the reader left each scene's camera
+      step: null, // of the slider
     });
     observer.observe(element);
   }

@@ -4,6 +4,7 @@ An index operation computes next to nothing, so its price is the memory that it 
 times a few ways to do the same, and says for each how long it takes and how far it is from a copy.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
-_COLUMNS = ("", "time", "bytes that must move", "GB/s", "time, relative")
+_COLUMNS = ("", "time", "must move", "GB/s", "against baseline")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ class Comparison:
         head = "".join(f'<th scope="col">{escape(word)}</th>' for word in _COLUMNS)
         body = "".join(
             f'<tr><th scope="row">{escape(name)}</th>'
-            + "".join(f'<td style="text-align:right">{escape(word)}</td>' for word in words)
+            + "".join(
+                f'<td style="text-align:right;white-space:nowrap">{escape(word)}</td>'
+                for word in words
+            )
             + "</tr>"
             for name, *words in self._cells()
         )
@@ -98,6 +102,7 @@ def compare(
     *,
     copy_of: int | None = None,
     device: torch.device | str = "cpu",
+    threads: int = 1,
     rounds: int = 8,
     min_run_time: float = 0.02,
 ) -> Comparison:
@@ -115,7 +120,9 @@ def compare(
         copy_of: add a row, first and called `baseline`, that copies so many bytes between two
             tensors that are there already. It reads them and writes them: it moves twice as many.
         device: where the rows run; the copy runs there too.
-        rounds: how often each row gets its turn.
+        threads: of torch, on a CPU. One by default, so that the access is compared and not how many
+            threads each kernel happens to start.
+        rounds: how often each row gets its turn (a slow one less often, but at least twice).
         min_run_time: seconds of each turn.
 
     Raises:
@@ -136,15 +143,20 @@ def compare(
         moved[baseline] = 2 * copy_of
     _check(rows, moved, baseline, rounds)
     timers = {
-        name: Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+        name: Timer("call()", globals={"call": call}, num_threads=threads)
         for name, call in rows.items()
     }
     times: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(rounds):
+    spent = dict.fromkeys(rows, 0.0)
+    for turn in range(rounds):
         for name, timer in timers.items():
+            if turn >= 2 and spent[name] > 2 * rounds * min_run_time:
+                continue  # it takes so long that a few turns say enough
+            start = time.perf_counter()
             times[name].append(timer.blocked_autorange(min_run_time=min_run_time).median)
+            spent[name] += time.perf_counter() - start
     measured = tuple(Row(name, min(times[name]), moved[name]) for name in rows)
-    return Comparison(measured, baseline, _machine(device))
+    return Comparison(measured, baseline, _machine(device, threads))
 
 
 def _copy(size: int, device: torch.device | str) -> Callable[[], Any]:
@@ -180,8 +192,8 @@ def _size(count: int) -> str:
     return f"{count} B"
 
 
-def _machine(device: torch.device | str) -> str:
+def _machine(device: torch.device | str, threads: int) -> str:
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"a CPU with {torch.get_num_threads()} threads"
+    return f"a CPU, {threads} thread{'s' if threads > 1 else ''}"

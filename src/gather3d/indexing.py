@@ -14,7 +14,14 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from .refusals import INT64_MAX, check_integer, check_one_of, check_range, check_shapes, check_whole
+from .refusals import (
+    check_cells,
+    check_integer,
+    check_one_of,
+    check_range,
+    check_shapes,
+    check_whole,
+)
 
 Reduce = Literal["sum", "mean", "amax", "amin"]
 
@@ -43,7 +50,8 @@ def gather_loops(
 
     The definition in the documentation of `torch.gather`.
     """
-    dim = _check_along(input, dim, index, "index")
+    check_shapes(input=(input, "*in"), index=(index, "*out"))
+    dim = _check_along(input, dim, index)
     out = input.new_empty(index.shape)
     for position in product(*map(range, index.shape)):
         source = list(position)
@@ -79,15 +87,18 @@ def scatter_loops(
         TypeError: index is not int64 or int32.
 
     Example:
-        >>> scatter_loops(torch.zeros(3), 0, torch.tensor([0, 2, 0]), torch.tensor([1., 2., 3.]), "sum")
+        >>> index, src = torch.tensor([0, 2, 0]), torch.tensor([1., 2., 3.])
+        >>> scatter_loops(torch.zeros(3), 0, index, src, "sum")
         tensor([4., 0., 2.])
 
     The definition in the documentation of `torch.Tensor.scatter_` and `scatter_reduce_`.
     """
-    dim = _check_along(input, dim, index, "index")
+    check_shapes(input=(input, "*in"), index=(index, "*out"), src=(src, "*src"))
+    dim = _check_along(input, dim, index)
     if src.ndim != index.ndim or any(s < i for s, i in zip(src.shape, index.shape, strict=True)):
         raise ValueError(f"src: got shape {list(src.shape)}, wanted at least {list(index.shape)}")
     check_one_of("reduce", reduce, (None, "sum", "prod", "mean", "amax", "amin"))
+    rounding = None if input.is_floating_point() else "floor"
     met: dict[tuple[int, ...], list[Tensor]] = {}
     for position in product(*map(range, index.shape)):
         slot = list(position)
@@ -97,7 +108,7 @@ def scatter_loops(
         None: lambda values: values[-1],
         "sum": lambda values: torch.stack(values).sum(0),
         "prod": lambda values: torch.stack(values).prod(0),
-        "mean": lambda values: torch.stack(values).sum(0) / len(values),
+        "mean": lambda values: torch.stack(values).sum(0).div(len(values), rounding_mode=rounding),
         "amax": lambda values: torch.stack(values).amax(0),
         "amin": lambda values: torch.stack(values).amin(0),
     }[reduce]
@@ -144,7 +155,7 @@ def gather_points(
 def scatter_points(
     values: Float[Tensor, "B C *S"], index: Int[Tensor, "B *S"], size: int, reduce: Reduce = "sum"
 ) -> Float[Tensor, "B C {size}"]:
-    """Send point features to slots, the same slots in every channel: the adjoint of `gather_points`.
+    """Send point features to slots, the same in every channel: the adjoint of `gather_points`.
 
     out[b, c, n] = reduce of values[b, c, s] over all s with index[b, s] = n; 0 where there is none.
 
@@ -171,13 +182,21 @@ def scatter_points(
     check_range("index", index, -1, size)
     B, C, count = sizes["B"], sizes["C"], math.prod(sizes["S"])
     slot = index.long().reshape(B, 1, count)
-    slot = slot.where(slot >= 0, size).expand(B, C, count)  # what is missing meets in a spare slot
+    slot = slot.where(slot >= 0, size)  # what is missing meets in a spare slot
+    every = slot.expand(B, C, count)
     out = values.new_zeros(B, C, size + 1)
     values = values.reshape(B, C, count)
     if reduce == "sum":
-        out = out.scatter_add(2, slot, values)
+        out = out.scatter_add(2, every, values)
+    elif reduce == "mean":
+        out = out.scatter_reduce(2, every, values, "mean", include_self=False)
     else:
-        out = out.scatter_reduce(2, slot, values, reduce, include_self=False)
+        # torch counts what a slot held before among the ties of its gradient, even without
+        # include_self: a 0 there would take a share wherever the result is 0
+        out = out.fill_(-math.inf if reduce == "amax" else math.inf)
+        out = out.scatter_reduce(2, every, values, reduce, include_self=False)
+        reached = slot.new_zeros((B, 1, size + 1), dtype=torch.bool).scatter(2, slot, True)
+        out = out.masked_fill(~reached, 0)
     return out[..., :size]
 
 
@@ -234,11 +253,13 @@ def unravel_index(flat: Int[Tensor, "*S"], shape: Sequence[int]) -> Int[Tensor, 
     shape = _check_grid(shape)
     check_shapes(flat=(flat, "*S"))
     check_range("flat", flat, 0, math.prod(shape))
-    rest, columns = flat.long(), []
-    for size in reversed(shape):
-        columns.append(rest % max(size, 1))
-        rest = rest // max(size, 1)
-    return torch.stack(columns[::-1], dim=-1)
+    rest = flat.long()
+    coords = rest.new_empty(*flat.shape, len(shape))
+    for axis in reversed(range(len(shape))):
+        size = max(shape[axis], 1)  # a size of 0 leaves nothing to divide
+        coords[..., axis] = rest % size
+        rest = rest // size
+    return coords
 
 
 @dataclass(frozen=True)
@@ -265,7 +286,8 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
     called once for each input element. Both answers are then tried on random inputs.
 
     Args:
-        fn: takes a float64 tensor of the given shape and returns a tensor; need not be differentiable.
+        fn: takes a float64 tensor (on the CPU) of the given shape and returns a tensor; need not be
+            differentiable.
         shape: the shape of fn's input.
 
     Raises:
@@ -285,7 +307,7 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
         out = fn(flat.reshape(shape).clone())
         if not isinstance(out, Tensor):
             raise TypeError(f"fn: got {type(out).__name__} back, wanted a tensor")
-        return out.detach().double()
+        return out.detach().double().cpu()
 
     zero = call(torch.zeros(count, dtype=torch.float64))
     if zero.any():
@@ -296,7 +318,8 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
 
     def explains(matrix: Tensor) -> bool:
         return all(
-            torch.allclose((matrix @ x[:, None])[:, 0], call(x).flatten(), rtol=1e-5, atol=1e-5)
+            (out := call(x)).shape == zero.shape
+            and torch.allclose((matrix @ x[:, None])[:, 0], out.flatten(), rtol=1e-5, atol=1e-5)
             for x in (noise[0], noise[1] * 100, noise[2].abs() + 1)
         )
 
@@ -311,37 +334,36 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
 
 
 def _selection_matrix(ramp: Tensor, count: int) -> Tensor:
-    """The matrix that selects, if the function does no more: its answer to 1, 2, 3 … names the inputs."""
+    """The matrix that selects, if fn does no more: its answer to 1, 2, 3 … names the inputs."""
     picked = ramp.flatten().round().clamp(0, count).long()
     rows = picked.nonzero()[:, 0]
     place = torch.stack([rows, picked[rows] - 1])
     ones = torch.ones(len(rows), dtype=torch.float64, device=ramp.device)
     matrix = torch.sparse_coo_tensor(place, ones, (picked.numel(), count), check_invariants=True)
-    return matrix.coalesce().cpu()
+    return matrix.coalesce()
 
 
-def _check_along(input: Tensor, dim: int, index: Tensor, name: str) -> int:
+def _check_along(input: Tensor, dim: int, index: Tensor) -> int:
     """What gather and scatter ask of input, dim and index; gives dim counted from the front."""
     if index.ndim != input.ndim:
-        raise ValueError(f"{name}: got {index.ndim} dimensions, wanted {input.ndim}, as input has")
-    if not -input.ndim <= dim < input.ndim:
+        raise ValueError(f"index: got {index.ndim} dimensions, wanted {input.ndim}, as input has")
+    if not -input.ndim <= check_whole("dim", dim) < input.ndim:
         raise IndexError(f"dim: got {dim}, wanted {-input.ndim} … {input.ndim - 1}")
     dim %= input.ndim
     for other in range(input.ndim):
         if other != dim and index.shape[other] > input.shape[other]:
             raise ValueError(
-                f"{name}: got shape {list(index.shape)}, wanted at most {input.shape[other]} "
+                f"index: got shape {list(index.shape)}, wanted at most {input.shape[other]} "
                 f"in dimension {other}, as input {list(input.shape)} has"
             )
-    check_range(name, index, 0, input.shape[dim])
+    check_range("index", index, 0, input.shape[dim])
     return dim
 
 
 def _check_grid(shape: Sequence[int]) -> tuple[int, ...]:
     """A tuple of sizes whose product an int64 can hold."""
-    shape = tuple(check_whole("shape", int(size), 0) for size in shape)
-    if math.prod(shape) > INT64_MAX:
-        raise ValueError(
-            f"shape: got {shape}, {math.prod(shape):.3g} cells, wanted at most 2^63 - 1"
-        )
+    if not isinstance(shape, Sequence):
+        raise TypeError(f"shape: got {shape!r}, wanted a sequence of sizes")
+    shape = tuple(check_whole("shape", size, 0) for size in shape)
+    check_cells("shape", shape, shape)
     return shape

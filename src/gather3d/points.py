@@ -104,6 +104,7 @@ def farthest_point_sample(
     Raises:
         ValueError: m is below 1 or above N, or a coordinate is NaN or infinite.
         IndexError: start is not one of the points.
+        TypeError: m or start is not a whole number.
 
     Example:
         >>> farthest_point_sample(torch.tensor([[[0., 0, 0], [1, 0, 0], [9, 0, 0], [5, 0, 0]]]), 3)
@@ -115,7 +116,7 @@ def farthest_point_sample(
     B, N = size["B"], size["N"]
     if check_whole("m", m, 1) > N:
         raise ValueError(f"m: got {m}, wanted at most the {N} points there are")
-    if not 0 <= start < N:
+    if not 0 <= check_whole("start", start) < N:
         raise IndexError(f"start: got {start}, wanted 0 … {N - 1}")
     check_finite("points", points)
     batch = torch.arange(B, device=points.device)
@@ -134,7 +135,7 @@ def interpolate(
     features: Float[Tensor, "B C N"],
     k: int = 3,
 ) -> Float[Tensor, "B C M"]:
-    """Features at the queries: the mean of the k nearest points', weighted by inverse squared distance.
+    """Features at the queries: the k nearest points', weighted by inverse squared distance.
 
     out[b, c, m] = Σⱼ wⱼ features[b, c, nⱼ] / Σⱼ wⱼ,   wⱼ = 1 / ‖query[b, m] - points[b, nⱼ]‖²
 

@@ -4,7 +4,9 @@ Checks of shapes, dtypes and devices cost nothing. Checks of values read the ten
 CUDA waits for the device; they are left out while `torch.compile` traces, where no value exists.
 """
 
+import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int | tuple[int, 
         ValueError: a shape does not fit its pattern, or the devices differ.
 
     Example:
-        >>> check_shapes(features=(torch.zeros(2, 3, 5), "B C N"), index=(torch.zeros(2, 4), "B *S"))
+        >>> check_shapes(x=(torch.zeros(2, 3, 5), "B C N"), index=(torch.zeros(2, 4), "B *S"))
         {'B': 2, 'C': 3, 'N': 5, 'S': (4,)}
     """
     sizes: dict[str, int | tuple[int, ...]] = {}
@@ -101,26 +103,35 @@ def check_one_of(name: str, value: object, choices: Sequence[object]) -> None:
         raise ValueError(f"{name}: got {value!r}, wanted one of {wanted}")
 
 
-def check_whole(name: str, value: object, least: int) -> int:
+def check_whole(name: str, value: object, least: int | None = None) -> int:
     """Refuse what is not a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: got {value!r}, wanted a whole number of at least {least}")
-    if value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        wanted = "a whole number" if least is None else f"a whole number of at least {least}"
+        raise TypeError(f"{name}: got {value!r}, wanted {wanted}")
+    if least is not None and value < least:
         raise ValueError(f"{name}: got {value}, wanted at least {least}")
-    return value
+    return int(value)
 
 
 def check_triple(name: str, value: int | Sequence[int], least: int) -> tuple[int, int, int]:
     """One whole number for all three axes, or three in the order (z, y, x)."""
-    values = (value,) * 3 if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * 3
     if len(values) != 3:
         raise ValueError(f"{name}: got {value}, wanted one number or three (z, y, x)")
     return tuple(check_whole(name, v, least) for v in values)  # type: ignore[return-value]
 
 
+def check_cells(name: str, got: object, shape: Sequence[int]) -> None:
+    """Refuse what leads to a grid with more cells than an int64 can count."""
+    if (cells := math.prod(shape)) > INT64_MAX:
+        raise ValueError(
+            f"{name}: got {got}, which makes {cells:.3g} cells, wanted at most 2^63 - 1"
+        )
+
+
 def check_positive(name: str, value: float) -> float:
     """Refuse what is not a finite number above zero."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}, wanted a number above 0")
     if not 0 < value < float("inf"):
         raise ValueError(f"{name}: got {value}, wanted a finite number above 0")

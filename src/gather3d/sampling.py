@@ -26,7 +26,7 @@ def trilinear_sample(
 
     out[b, c, s] = Σ over corners k of  Πₐ (1 - |coords[b, s, a] - kₐ|) · volume[b, c, k]
 
-    Differentiable in both arguments; in coords the gradient is that of the cell above a whole number.
+    Differentiable in both arguments; at a whole number, the gradient is that of the cell above.
 
     Args:
         volume: the values at voxel centres.
@@ -35,7 +35,8 @@ def trilinear_sample(
             onto its border.
 
     Raises:
-        ValueError: shapes or devices that do not fit, a NaN or infinite coordinate, an unknown padding.
+        ValueError: shapes or devices that do not fit, a NaN or infinite coordinate, an unknown
+            padding.
 
     Example:
         >>> volume = torch.tensor([0., 10., 20.]).reshape(1, 1, 1, 1, 3)
@@ -52,16 +53,16 @@ def trilinear_sample(
     if min(D, H, W) == 0:
         raise ValueError(f"volume: got shape {list(volume.shape)}, wanted D, H, W of at least 1")
 
-    last = coords.new_tensor([D - 1, H - 1, W - 1])
     margin = 1 if padding == "zeros" else 0  # a whole voxel outside, every corner that counts is 0
-    coords = coords.reshape(B, math.prod(S), 3).clamp(torch.full_like(last, -margin), last + margin)
+    far = coords.new_tensor([D, H, W]) - 1 + margin
+    coords = coords.reshape(B, math.prod(S), 3).clamp(torch.full_like(far, -margin), far)
     low = coords.detach().floor()
     above = coords - low  # [B, S, 3], weight of the upper corner along each axis
     voxels, out = volume.flatten(2), 0  # [B, C, DHW]
     for corner in product((0, 1), repeat=3):
         upper = torch.tensor(corner, device=coords.device)
         weight = torch.where(upper == 1, above, 1 - above).prod(2)  # [B, S]
-        z, y, x = place = (low.long() + upper).unbind(2)
+        z, y, x = place = (low + upper).minimum(far).long().unbind(2)  # the border goes on as it is
         inside = [(at >= 0) & (at < n) for at, n in zip(place, (D, H, W), strict=True)]
         flat = ((z * H + y) * W + x).where(inside[0] & inside[1] & inside[2], -1)
         out = out + gather_points(voxels, flat) * weight[:, None]
@@ -80,14 +81,15 @@ def deform_conv3d(
 ) -> Float[Tensor, "B Co Do Ho Wo"]:
     """A convolution whose taps move: each reads where its offset says, between voxels if need be.
 
-    out[b, :, p] = bias + Σₖ weight[:, :, k] · input(b, p · stride - padding + k · dilation + Δₖ) · mₖ
+    out[b, :, p] = bias + Σₖ mₖ · weight[:, :, k] · input(b, p·stride - padding + k·dilation + Δₖ)
 
     with Δₖ = offset[b, 3k : 3k + 3, p] and mₖ = mask[b, k, p]. Zero offsets and no mask give
     `F.conv3d`. Outside the volume the input is 0.
 
     Args:
         input: the volume that is read.
-        offset: (z, y, x) of tap 0, then of tap 1 …, in voxels; taps in (kz, ky, kx) order, kx fastest.
+        offset: (z, y, x) of tap 0, then of tap 1 …, in voxels; taps in (kz, ky, kx) order, kx
+            fastest.
         weight: as F.conv3d has it.
         bias: added to every output.
         mask: one factor for each tap and output (the modulation of version 2), or None for 1.
@@ -105,7 +107,7 @@ def deform_conv3d(
     Deformable convolution (Dai et al., 2017) and its modulated form (Zhu et al., 2019), in 3D.
     """
     size = check_shapes(input=(input, "B Ci D H W"), weight=(weight, "Co Ci kD kH kW"))
-    B, kernel = size["B"], tuple(weight.shape[2:])
+    B, kernel = size["B"], check_triple("weight.shape[2:]", tuple(weight.shape[2:]), 1)
     stride = check_triple("stride", stride, 1)
     padding = check_triple("padding", padding, 0)
     dilation = check_triple("dilation", dilation, 1)
@@ -115,7 +117,7 @@ def deform_conv3d(
     )
     if min(out_shape) < 1:
         raise ValueError(f"input: got shape {list(input.shape)}, wanted room for a kernel {kernel}")
-    K, places = weight[0, 0].numel(), " ".join(map(str, out_shape))
+    K, places = math.prod(kernel), " ".join(map(str, out_shape))
     check_shapes(input=(input, "B Ci D H W"), offset=(offset, f"B {3 * K} {places}"))
     if mask is not None:
         check_shapes(input=(input, "B Ci D H W"), mask=(mask, f"B {K} {places}"))

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .indexing import ravel_index, unravel_index
-from .refusals import check_shapes, check_triple, check_whole
+from .refusals import check_range, check_shapes, check_triple, check_whole
 
 Triple = tuple[int, int, int]
 
@@ -67,7 +67,7 @@ class SparseVolume:
         flat = ravel_index(self.coords, (B, D, H, W))  # [V]
         dense = self.features.new_zeros(B * D * H * W, self.features.shape[1])
         dense = dense.index_copy(0, flat, self.features)  # each row once, so a copy is enough
-        return dense.reshape(B, D, H, W, -1).permute(0, 4, 1, 2, 3)
+        return dense.unflatten(0, (B, D, H, W)).permute(0, 4, 1, 2, 3)
 
     @classmethod
     def from_dense(cls, volume: Float[Tensor, "B C D H W"]) -> "SparseVolume":
@@ -139,7 +139,8 @@ def kernel_map(
     Submanifold sparse convolution (Graham et al., 2018); MinkowskiEngine's kernel map.
     """
     check_shapes(coords=(coords, "V 4"))
-    shape = check_triple("shape", tuple(shape), 0)
+    check_range("coords", coords, 0)
+    shape = check_triple("shape", shape, 0)
     kernel = check_triple("kernel_size", kernel_size, 1)
     stride = check_triple("stride", stride, 1)
     dilation = check_triple("dilation", dilation, 1)
@@ -255,7 +256,7 @@ def sparse_conv3d(
         >>> sparse_conv3d(x, torch.ones(1, 1, 1, 1, 3)).to_dense()
         tensor([[[[[5., 5., 5., 0.]]]]])
 
-    Sparse convolution (Choy et al., 2019; SECOND, Yan et al., 2018), submanifold (Graham et al., 2018).
+    SECOND (Yan et al., 2018); MinkowskiEngine (Choy et al., 2019); Graham et al. (2018).
     """
     check_shapes(**{"x.features": (x.features, "V Ci"), "weight": (weight, "Co Ci kD kH kW")})
     if bias is not None:

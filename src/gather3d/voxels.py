@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .indexing import ravel_index, scatter_points, unravel_index
 from .refusals import (
+    check_cells,
     check_finite,
     check_integer,
     check_positive,
@@ -56,7 +57,7 @@ def voxelize(
 ) -> Voxels:
     """Find the voxel of every point, and every voxel that holds a point.
 
-    (x, y, z) of the voxel = ⌊(point - origin) / voxel_size⌋, stored as (z, y, x); floor, never trunc
+    (x, y, z) of voxel = ⌊(point - origin) / voxel_size⌋, stored as (z, y, x); floor, never trunc
 
     Args:
         points: (x, y, z) in metres.
@@ -100,7 +101,7 @@ def voxelize(
     cell = torch.floor((points.double() - origin) / voxel_size)  # [N, 3], xyz
     if N and not (cell.abs() < 2**62).all():
         raise ValueError(
-            f"voxel_size: got {voxel_size}, wanted a larger one: a point is more than 2^62 voxels away"
+            f"voxel_size: got {voxel_size}, wanted a larger one: points lie 2^62 voxels away"
         )
     xyz = cell.long()
     low = xyz.amin(0).clamp(max=0) if N else xyz.new_zeros(3)
@@ -108,13 +109,14 @@ def voxelize(
 
     coords = torch.cat([batch.long()[:, None], zyx], dim=1)  # [N, 4]
     B, D, H, W = (int(n) + 1 for n in coords.amax(0)) if N else (0, 0, 0, 0)
+    check_cells("voxel_size", voxel_size, (B, D, H, W))
     flat = ravel_index(coords, (B, D, H, W))
     flat, inverse, counts = torch.unique(flat, return_inverse=True, return_counts=True)
     return Voxels(
         unravel_index(flat, (B, D, H, W)),
         inverse,
         counts,
-        origin + low * voxel_size,
+        origin + low.double() * voxel_size,
         voxel_size,
         (D, H, W),
     )
@@ -218,9 +220,12 @@ def neighbour_index(
         return coords.new_empty((0, kernel_size**3), dtype=torch.int64)
 
     # a margin around the grid, so that a step off one face never lands on the opposite one
-    margin = coords.new_tensor([0, reach, reach, reach], dtype=torch.int64)
+    margin = [0, reach, reach, reach]
+    most = coords.amax(0).tolist()
+    B, D, H, W = (n + 1 + 2 * m for n, m in zip(most, margin, strict=True))
+    check_cells("coords", f"coordinates up to {most}", (B, D, H, W))
+    margin = coords.new_tensor(margin, dtype=torch.int64)
     coords = coords.long() + margin
-    B, D, H, W = (int(n) + 1 for n in coords.amax(0) + margin)
     keys, row = ravel_index(coords, (B, D, H, W)).sort()
     if (keys[1:] == keys[:-1]).any():
         twice = row[1:][keys[1:] == keys[:-1]][0]

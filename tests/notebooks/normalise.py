@@ -1,14 +1,15 @@
 """The one form in which a notebook is kept, and the command that brings it into that form.
 
-    .venv/bin/python -m tests.notebooks.normalise notebooks/*.ipynb             # in place
-    .venv/bin/python -m tests.notebooks.normalise --execute notebooks/*.ipynb   # run, keep the outputs
-    .venv/bin/python -m tests.notebooks.normalise --check notebooks/*.ipynb     # only say what differs
+    .venv/bin/python -m tests.notebooks.normalise notebooks/*.ipynb            # in place
+    .venv/bin/python -m tests.notebooks.normalise --execute notebooks/*.ipynb  # run it first
+    .venv/bin/python -m tests.notebooks.normalise --check notebooks/*.ipynb    # say what differs
 
-A normal notebook is nbformat 4.5 with sorted keys, one space of indent, unique cell ids and a newline
-at the end. It has no execution counts, no execution metadata and no widget state. An ordinary cell
-keeps its text outputs, which every test run compares; a cell tagged `figure`, `widget` or `timing`
-keeps none, because its output depends on the machine or is far too large, and carries the tag
-`nbval-ignore-output` for the same reason.
+A normal notebook is nbformat 4.5 with sorted keys, one space of indent, unique cell ids and a
+newline at the end. It has no execution metadata and no widget state, and its execution counts are
+those of one run from the top (nbval takes a cell without one for a cell that was never run). An
+ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
+`widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
+carries the tag `nbval-ignore-output` for the same reason.
 """
 
 import argparse
@@ -35,16 +36,21 @@ CELL_TIMEOUT = 120  # seconds
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """The normal form of a notebook; normalising it again changes nothing."""
-    notebook = nbformat.v4.upgrade(deepcopy(notebook))
-    metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    metadata = NotebookNode(kernelspec=dict(KERNEL), language_info={"name": "python"})
     if "mystnb" in notebook.metadata:
-        metadata.mystnb = notebook.metadata.mystnb
+        metadata.mystnb = deepcopy(notebook.metadata.mystnb)
 
-    cells, ids = [], set()
+    cells, ids, runs = [], set(), 0
     kept = [cell for cell in notebook.cells if cell.source.strip()]
     for position, cell in enumerate(kept, start=1):
-        cells.append(_normal_cell(cell, _unique_id(cell, position, kept, ids)))
+        runs += cell.cell_type == "code"
+        cells.append(_normal_cell(cell, _unique_id(cell, position, kept, ids), runs))
     return NotebookNode(nbformat=4, nbformat_minor=5, metadata=metadata, cells=cells)
+
+
+def reads(text: str) -> NotebookNode:
+    """A notebook from its file's text, as it stands: nbformat.reads would mend ids at random."""
+    return nbformat.v4.reads(text)
 
 
 def dumps(notebook: NotebookNode) -> str:
@@ -79,7 +85,7 @@ def _unique_id(cell: NotebookNode, position: int, cells: list, taken: set) -> st
     return name
 
 
-def _normal_cell(cell: NotebookNode, name: str) -> NotebookNode:
+def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     tags = list(dict.fromkeys(cell.metadata.get("tags", [])))
     unstored = any(tag in UNSTORED for tag in tags)
     if unstored and IGNORED not in tags:
@@ -89,19 +95,19 @@ def _normal_cell(cell: NotebookNode, name: str) -> NotebookNode:
     if tags:
         normal.metadata.tags = tags
     if "mystnb" in cell.metadata:
-        normal.metadata.mystnb = cell.metadata.mystnb
+        normal.metadata.mystnb = deepcopy(cell.metadata.mystnb)
     if "attachments" in cell:
-        normal.attachments = cell.attachments
+        normal.attachments = deepcopy(cell.attachments)
     lines = [line.rstrip() for line in cell.source.splitlines()]
     normal.source = "\n".join(lines).strip("\n")
     if cell.cell_type == "code":
-        normal.execution_count = None
-        normal.outputs = [] if unstored else _normal_outputs(cell.outputs)
+        normal.execution_count = run
+        normal.outputs = [] if unstored else _normal_outputs(cell.outputs, run)
     return normal
 
 
-def _normal_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Text only: streams, merged; the plain form of values; errors stay, for the tests to refuse."""
+def _normal_outputs(outputs: list[NotebookNode], run: int) -> list[NotebookNode]:
+    """Text only: streams, merged; values, in plain form; errors stay, for the tests to refuse."""
     normal: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -113,7 +119,7 @@ def _normal_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
                     NotebookNode(output_type="stream", name=output.name, text=output.text)
                 )
         elif output.output_type == "error":
-            normal.append(output)
+            normal.append(deepcopy(output))
         elif "text/plain" in output.data:
             kept = NotebookNode(
                 output_type=output.output_type,
@@ -121,7 +127,7 @@ def _normal_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
                 metadata=NotebookNode(),
             )
             if output.output_type == "execute_result":
-                kept.execution_count = None
+                kept.execution_count = run
             normal.append(kept)
     return normal
 
@@ -139,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     differing = 0
     for path in options.notebooks:
         before = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(before, as_version=4)
+        notebook = reads(before)
         if options.execute:
             notebook = execute(notebook, path.parent)
         after = dumps(notebook)

@@ -14,7 +14,6 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def setup(app: Sphinx) -> None:
     os.environ.setdefault("PYTHONHASHSEED", "0")
     app.connect("config-inited", choose_cache)
     app.connect("doctree-read", refuse_tracebacks)
-    app.connect("env-updated", refuse_unexecuted)
+    app.connect("doctree-read", refuse_unexecuted)
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
@@ -75,15 +74,13 @@ def refuse_tracebacks(app: Sphinx, doctree: nodes.document) -> None:
             logger.error("a cell of this notebook raised an exception: %s", error, location=node)
 
 
-def refuse_unexecuted(app: Sphinx, env: BuildEnvironment) -> None:
-    """Each notebook in the book has a record of its execution, and the execution succeeded."""
-    metadata = getattr(env, "nb_metadata", {})
-    for docname in sorted(env.found_docs):
-        is_notebook = "kernelspec" in env.metadata.get(docname, {})
-        if not is_notebook and not str(env.doc2path(docname)).endswith(".ipynb"):
-            continue
-        record = metadata.get(docname, {}).get("exec_data")
-        if not record:
-            logger.error("this notebook was not executed", location=docname)
-        elif not record["succeeded"]:
-            logger.error("executing this notebook failed: %s", record["error"], location=docname)
+def refuse_unexecuted(app: Sphinx, doctree: nodes.document) -> None:
+    """A page with code cells has a record that they were executed, now or for the cache."""
+    docname = app.env.docname
+    if not any(node.get("nb_element") == "cell_code" for node in doctree.findall(nodes.container)):
+        return
+    record = getattr(app.env, "nb_metadata", {}).get(docname, {}).get("exec_data")
+    if not record:
+        logger.error("the notebook of this page was not executed", location=docname)
+    elif not record["succeeded"]:
+        logger.error("executing this notebook failed: %s", record["error"], location=docname)

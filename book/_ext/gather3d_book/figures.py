@@ -57,7 +57,7 @@ def setup(app: Sphinx) -> None:
 
 
 class g3_figure(nodes.General, nodes.Element):  # noqa: N801 (docutils names nodes so)
-    """A figure: its attributes are alt, height, contexts, file, version; its children the caption."""
+    """Where a figure stands on a page; the node's children are its caption."""
 
 
 class FigureRenderer:
@@ -129,7 +129,7 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
 
 
 def webgl_contexts(figure: dict) -> int:
-    """How many WebGL contexts the figure holds while it is drawn: one a scene, three a flat layer."""
+    """How many contexts a figure holds while it is drawn: one a scene, three for flat WebGL."""
     traces = figure.get("data", [])
     scenes = {trace.get("scene", "scene") for trace in traces if trace.get("type") in SCENE_TRACES}
     flat = any(trace.get("type") in FLAT_WEBGL_TRACES for trace in traces)
@@ -164,7 +164,7 @@ def depart_figure(self: HTML5Translator, node: g3_figure) -> None:
 
 
 def drop_widget_state(app: Sphinx, doctree: nodes.document) -> None:
-    """A page has no widget manager, so the state that MyST-NB would embed for one is dead weight."""
+    """A page has no widget manager: the state that MyST-NB embeds for one is dead weight."""
     metadata = getattr(app.env, "nb_metadata", {}).get(app.env.docname, {})
     metadata.get("js_files", {}).pop("ipywidgets_state", None)
 

@@ -1,4 +1,4 @@
-"""Launch buttons and links, from the repository that publishes the book: no address is written down.
+"""Launch buttons and links to the repository that publishes the book: no address is written down.
 
 GitHub Actions says where it runs (GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_REF_NAME), and the
 publishing workflow passes the address of the Pages site on as PAGES_URL. Elsewhere a page has no

@@ -31,6 +31,7 @@ A picture is one call, made of layers, and never without words: `caption` says w
     images                                                several, on one scale
     slider                                                one of these, over a few values
     reads writes matrix tensors tape table                small tensors, cell by cell
+    source                                                an operator's code, from its file
 
 What a picture is about has a role, the same on every page: source blue, index orange, result
 green, missing grey, wrong red; and "context" for the rest. The values are in `palette`.
@@ -38,6 +39,7 @@ green, missing grey, wrong red; and "context" for the rest. The values are in `p
 
 from .diagrams import matrix, reads, table, tape, tensors, writes
 from .layers import arrows, bars, cubes, line, markers, mesh, points, segments, wire
+from .listing import source
 from .plots import chart, image, images, scene
 from .sliders import slider
 
@@ -57,6 +59,7 @@ __all__ = [
     "scene",
     "segments",
     "slider",
+    "source",
     "table",
     "tape",
     "tensors",

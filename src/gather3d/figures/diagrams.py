@@ -91,7 +91,7 @@ def writes(
 
     Without `reduce` (`scatter`), a slot that gets two different values is marked wrong and holds
     a "?": which of them stays is not promised. With `reduce`, a slot shows the combined value and
-    how many values met in it. A slot that nothing reaches is drawn as missing.
+    how many values met in it (×2). A slot that nothing reaches is drawn as missing.
 
     Args:
         src: `[N]` or `[H, W]`.
@@ -237,14 +237,17 @@ def tensors(
         marked = set(_positions(tensor, list(mark[name]))) if name in mark else set()
         grid = _Grid(name, tensor, roles.get(name, "context"), marked)
         slabs = grid.slabs()
-        width = sum(slab.width() + 30 for slab in slabs)
+        width = max(sum(slab.width() + 30 for slab in slabs), grid.title_width() + 30)
         if x and x + width > _WRAP:
-            x, y = 0.0, lowest + 22
+            x, y = 0.0, lowest + 30
+        across = x
         for number, slab in enumerate(slabs):
-            slab.draw(canvas, x + 18, y, title=number == 0)
-            x += slab.width() + 30
+            if number and across + slab.width() + 30 > _WRAP:
+                across, y = 0.0, lowest + 8
+            slab.draw(canvas, across + 18, y, title=number == 0)
+            across += slab.width() + 30
             lowest = max(lowest, y + slab.height() + 40)
-        x += 8
+        x = max(across, x + width) + 8
     return canvas.diagram(caption, alt)
 
 
@@ -405,6 +408,7 @@ class _Grid:
     texts: dict | None = None
     counts: dict | None = None
     prefix: tuple = ()
+    whole: list | None = None
 
     def __post_init__(self) -> None:
         colour(self.role)
@@ -414,7 +418,7 @@ class _Grid:
             for at in _all_positions(self.tensor)
         }
         longest = max((len(word) for word in self.words.values()), default=1)
-        self.side = max(34, 8 * longest + 10)
+        self.side = max(30, 8 * longest + 8)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -436,21 +440,36 @@ class _Grid:
         grids = []
         for k, slab in enumerate(self.tensor):
             marked = {at[1:] for at in self.marked if at[0] == k}
-            grids.append(_Grid(self.name, slab, self.role, marked, prefix=(k,)))
-        whole = list(self.tensor.shape)
+            whole = list(self.tensor.shape)
+            grids.append(_Grid(self.name, slab, self.role, marked, prefix=(k,), whole=whole))
         for grid in grids:
             grid.side = max(g.side for g in grids)
-            grid.whole = whole
         return grids
 
-    def title(self) -> str:
-        shape = getattr(self, "whole", list(self.tensor.shape))
-        return f"{self.name} {shape}"
+    def title(self) -> tuple[str, str]:
+        """The name, and its shape: "features [C, N]" becomes "features" and "[C, N] = [3, 6]"."""
+        name, bracket, letters = self.name.partition(" [")
+        shape = str(self.whole or list(self.tensor.shape))
+        return name, f"[{letters} = {shape}" if bracket else shape
+
+    def title_above(self, canvas: Canvas, x: float, y: float) -> None:
+        name, shape = self.title()
+        canvas.text(x, y - 15, name, "title")
+        canvas.text(x, y, shape, "tiny left")
+
+    def title_beside(self, canvas: Canvas, x: float, y: float) -> None:
+        name, shape = self.title()
+        canvas.text(x, y - 7, name, "title right")
+        canvas.text(x, y + 8, shape, "tiny right")
+
+    def title_width(self) -> float:
+        name, shape = self.title()
+        return max(8.3 * len(name), 5.8 * len(shape))
 
     def draw(self, canvas: Canvas, x: float, y: float, title: bool = True) -> None:
         """Title, column numbers, row numbers, cells."""
         if title:
-            canvas.text(x, y + 8, self.title(), "title")
+            self.title_above(canvas, x, y + 11)
         if self.prefix:
             canvas.text(x - 18, y + 27, f"[{self.prefix[0]}]", "tiny left")
         rows, columns = self.shape
@@ -466,10 +485,18 @@ class _Grid:
         at = self.at(i, j)
         role = (self.roles or {}).get(at, self.role)
         place = ",".join(str(k) for k in (*self.prefix, *at))
-        canvas.cell(x, y, self.side, CELL, self.words[at], role, at in self.marked,
-                    f"{self.name}:{place}")  # fmt: skip
-        if at in (self.counts or {}):
-            canvas.text(x + self.side - 9, y + 6, f"×{self.counts[at]}", "tiny")
+        count = (self.counts or {}).get(at)
+        canvas.cell(
+            x,
+            y,
+            self.side,
+            CELL,
+            self.words[at],
+            role,
+            at in self.marked,
+            f"{self.name}:{place}",
+            f"×{count}" if count else "",
+        )
 
 
 # --- three tensors and the ways between them ---------------------------------------------------
@@ -496,10 +523,10 @@ def _draw_flows(grids: list[_Grid], flows: list[_Flow], dim: int, role: str) -> 
 def _strips(grids: list[_Grid], flows: list[_Flow], role: str) -> Canvas:
     """One dimension: three strips under each other, curves from cell to cell."""
     canvas, side = Canvas(), grids[0].side
-    room, label = 46, 8 * max(len(grid.title()) for grid in grids)
+    room = 46
     top = [k * (CELL + room) for k in range(3)]
     for k, grid in enumerate(grids):
-        canvas.text(-label - 4, top[k] + CELL / 2, grid.title(), "title")
+        grid.title_beside(canvas, -8, top[k] + CELL / 2)
         for j in range(grid.shape[1]):
             grid.cell(canvas, j * side, top[k], 0, j)
             y = top[k] - 8 if k == 0 else top[k] + CELL + 8
@@ -530,9 +557,9 @@ def _across(grids: list[_Grid], flows: list[_Flow], role: str) -> Canvas:
     left, x = [], 18.0
     for grid in grids:
         left.append(x)
-        x += max(grid.shape[1] * side, 7.6 * len(grid.title())) + 40
+        x += max(grid.shape[1] * side, grid.title_width()) + 28
     for grid, x in zip(grids, left, strict=True):
-        canvas.text(x, -room + 2 - 14, grid.title(), "title")
+        grid.title_above(canvas, x, -room - 7)
         rows, columns = grid.shape
         for i in range(rows):
             y = i * (CELL + room)
@@ -558,12 +585,12 @@ def _down(grids: list[_Grid], flows: list[_Flow], role: str) -> Canvas:
     canvas, side = Canvas(), grids[0].side
     lanes = _lanes(flows, 1)
     room = 10 + 6 * max((lane + 1 for lane in lanes), default=0)
-    top, y = [], 36.0
+    top, y = [], 0.0
     for grid in grids:
         top.append(y)
-        y += grid.shape[0] * CELL + 48
+        y += grid.shape[0] * CELL + 34
     for grid, y in zip(grids, top, strict=True):
-        canvas.text(0, y - 26, grid.title(), "title")
+        grid.title_beside(canvas, -22, y + grid.height() / 2)
         rows, columns = grid.shape
         for j in range(columns):
             canvas.text(j * (side + room) + side / 2, y - 9, str(j), "tiny")
@@ -714,9 +741,9 @@ def _text_table(columns: list[str], rows: list[list[str]]) -> str:
 
 def _cells_of_matrix(canvas, places, values, shape, role, row_labels, column_labels) -> None:
     rows, columns = shape
-    words = [_word(v) for v in values]
+    words = [_word(round(float(v), 2)).removesuffix(".0") for v in values]
     printed = any(word != "1" for word in words)
-    side = max(12, min(28, 380 // max(columns, 1)))
+    side = max(9, min(28, 350 // columns))
     if printed and columns <= 16:
         side = max(side, 8 * max(len(word) for word in words) + 6)
     tall = min(side, 28)

@@ -25,7 +25,7 @@ def points(
     size: float = 2,
     limit: int = 4000,
     colors: Any = None,
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     label: str = "",
     limits: tuple[float, float] | None = None,
     hover: list[str] | None = None,
@@ -74,7 +74,7 @@ def cubes(
     name: str | None = None,
     opacity: float = 1.0,
     limit: int = 1500,
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     label: str = "",
     limits: tuple[float, float] | None = None,
 ) -> go.Mesh3d:
@@ -106,7 +106,8 @@ def cubes(
             **_ends(limits, "cmin", "cmax"),
         }
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
-    return _mesh(corners, faces, opacity, look, _naming(name, "voxels", len(keep), total))
+    naming = _naming(name, "voxels", len(keep), total)
+    return _mesh(corners, faces, True, opacity, look, naming)
 
 
 def wire(
@@ -177,14 +178,16 @@ def arrows(
     Args:
         start: `[N, 3]` for a scene, `[N, 2]` for a chart or an image.
         end: of the same shape.
-        head: the length of the head as a share of the arrow's.
+        head: the head's length as a share of the arrow's (long arrows: of the median arrow's).
 
     Raises:
         ValueError: the two shapes differ, or a coordinate is NaN.
     """
     start, end = _pair(start, end)
     along = end - start
-    back, side = -along * head, _across(along) * head * 0.5
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    head = head * np.minimum(length, np.median(length)) / np.maximum(length, 1e-12)
+    back, side = -along * head, _across(along) * head * 0.4
     path = np.full((len(start), 6, start.shape[1]), np.nan, dtype=np.float32)
     path[:, 0], path[:, 1] = start, end
     path[:, 2], path[:, 3], path[:, 4] = end + back + side, end, end + back - side
@@ -199,7 +202,7 @@ def mesh(
     role: str = "source",
     name: str | None = None,
     opacity: float = 1.0,
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     label: str = "",
     limits: tuple[float, float] | None = None,
 ) -> go.Mesh3d:
@@ -229,7 +232,8 @@ def mesh(
             "colorbar": _bar(label),
             **_ends(limits, "cmin", "cmax"),
         }
-    return _mesh(vertices, faces, opacity, look, _naming(name, "faces", len(faces), len(faces)))
+    naming = _naming(name, "faces", len(faces), len(faces))
+    return _mesh(vertices, faces, False, opacity, look, naming)
 
 
 # --- in the plane ----------------------------------------------------------------------------
@@ -295,7 +299,7 @@ def markers(
     size: float = 6,
     limit: int = 4000,
     colors: Any = None,
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     label: str = "",
     limits: tuple[float, float] | None = None,
     hover: list[str] | None = None,
@@ -372,7 +376,9 @@ def _path(path: np.ndarray, role: str, name: str | None, width: float, opacity: 
     return go.Scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], **look)
 
 
-def _mesh(vertices: np.ndarray, faces: np.ndarray, opacity: float, look: dict, naming: dict):
+def _mesh(
+    vertices: np.ndarray, faces: np.ndarray, flat: bool, opacity: float, look: dict, naming: dict
+) -> go.Mesh3d:
     faces = faces.astype(np.uint16 if len(vertices) < 2**16 else np.int32)
     return go.Mesh3d(
         x=vertices[:, 0],
@@ -382,8 +388,16 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, opacity: float, look: dict, n
         j=faces[:, 1],
         k=faces[:, 2],
         opacity=opacity,
-        flatshading=True,
-        lighting={"ambient": 0.65, "diffuse": 0.6, "specular": 0.05, "roughness": 0.9},
+        flatshading=flat,
+        lighting={
+            "ambient": 0.65,
+            "diffuse": 0.6,
+            "specular": 0,
+            "fresnel": 0,
+            # The defaults drop small triangles: coordinates may be in any unit.
+            "facenormalsepsilon": 0,
+            "vertexnormalsepsilon": 0,
+        },
         lightposition={"x": 2000, "y": -4000, "z": 8000},
         hoverinfo="skip",
         **look,
@@ -447,13 +461,10 @@ def _own_colours(colors: Any, total: int) -> np.ndarray:
 
 
 def _bar(label: str) -> dict[str, Any]:
-    """A level colour bar under the picture, so that a narrow screen keeps its width."""
+    """A level colour bar, so that a narrow screen keeps its width; the picture puts it in place."""
     return {
         "orientation": "h",
         "thickness": 10,
-        "len": 0.7,
-        "x": 0.5,
-        "y": -0.02,
         "yanchor": "top",
         "outlinewidth": 0,
         "title": {"text": label, "side": "top"},

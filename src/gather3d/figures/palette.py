@@ -14,6 +14,7 @@ WRONG = "#D55E00"
 #: Axes, grids, outlines: the middle grey that reads on white and on black alike.
 INK = "#7a7a7a"
 GRID = "rgba(128,128,128,0.25)"
+GRID_IN_SPACE = "#9a9a9a"  # WebGL draws no half-transparent lines
 
 #: What a colour may stand for. "context" is for whatever the picture is not about.
 ROLES = {
@@ -31,7 +32,7 @@ SYMBOLS = {
     "index": "diamond",
     "result": "square",
     "missing": "circle-open",
-    "wrong": "x",
+    "wrong": "cross",
     "context": "circle",
 }
 
@@ -45,8 +46,9 @@ DASHES = {
     "context": "solid",
 }
 
-#: The scale of a measured value, and of an image of one.
-SCALE = "Viridis"
+#: The scale of a measured value. Like viridis it grows lighter from violet to yellow, but neither
+#: end is lost on a page that is dark, or white.
+SCALE = ["#6b4fb5", "#3f7fc8", "#1fa08c", "#72c05a", "#e3b90f"]
 
 
 def colour(role: str) -> str:

@@ -14,9 +14,15 @@ from plotly.subplots import make_subplots
 
 from .inputs import compact, described, evenly, numbers
 from .layers import _bar, _ends
-from .palette import GRID, INDEX, INK, RESULT, SCALE, SOURCE, WRONG
+from .palette import GRID, GRID_IN_SPACE, INDEX, INK, RESULT, SCALE, SOURCE, WRONG
 
-_AXIS = {"gridcolor": GRID, "linecolor": INK, "zerolinecolor": GRID, "automargin": True}
+_AXIS = {
+    "gridcolor": GRID,
+    "linecolor": INK,
+    "zerolinecolor": GRID,
+    "automargin": True,
+    "title": {"standoff": 8},
+}
 _TEMPLATE = {
     "layout": {
         "font": {"color": INK, "size": 12},
@@ -24,13 +30,20 @@ _TEMPLATE = {
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": [SOURCE, INDEX, RESULT, WRONG, INK],
         "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+        },
         "xaxis": _AXIS,
         "yaxis": _AXIS,
     }
 }
+#: Pixels that the numbers and the title of a horizontal axis need, a legend, and a colour bar.
+_AXIS_ROOM, _LEGEND_ROOM, _BAR_ROOM = 46, 30, 56
+
 _VIEWS = {
-    "corner": (0.75, -1.0, 0.62),
     "front": (0.0, -1.0, 0.12),
     "side": (1.0, 0.0, 0.12),
     "top": (0.0, -0.02, 1.0),
@@ -62,25 +75,22 @@ def scene(
     Example:
         >>> from gather3d.figures import points
         >>> figure = scene(points([[0, 0, 0], [4, 2, 1]]), caption="Two points.", alt="Two points.")
-        >>> ratio = figure.layout.scene.aspectratio
-        >>> ratio.x, ratio.y, ratio.z
-        (1.0, 0.5, 0.25)
+        >>> figure.layout.scene.xaxis.title.text, figure.layout.meta["alt"]
+        ('x (m)', 'Two points.')
     """
     meta = described(caption, alt)
     traces = _traces(layers, ("scatter3d", "mesh3d", "cone", "surface", "volume", "isosurface"))
     low, high = _bounds(traces)
-    extent = high - low
-    extent[extent == 0] = extent.max() or 1.0
-    middle = (low + high) / 2
-    # Pad the box where it is very thin, so that a flat cloud still has an axis to read.
-    extent = np.maximum(extent, extent.max() * 0.05)
+    middle, longest = (low + high) / 2, float((high - low).max()) or 1.0
+    # A margin, since plotly cuts what lies on the box; more where the box is very thin.
+    extent = np.maximum(high - low + 0.02 * longest, 0.05 * longest)
     ratio = extent / extent.max()
     axes = {
         f"{letter}axis": {
             "range": [float(middle[d] - extent[d] / 2), float(middle[d] + extent[d] / 2)],
             "title": {"text": f"{letter} ({units})" if units else letter},
             "showbackground": False,
-            "gridcolor": GRID,
+            "gridcolor": GRID_IN_SPACE,
             "linecolor": INK,
             "zeroline": False,
             "showspikes": False,
@@ -94,6 +104,8 @@ def scene(
             "template": _TEMPLATE,
             "meta": meta,
             "height": height,
+            "margin": _margin(traces, height, 0),
+            "legend": {"itemsizing": "constant"},
             "scene": {
                 **axes,
                 "aspectmode": "manual",
@@ -138,6 +150,7 @@ def chart(
             "template": _TEMPLATE,
             "meta": meta,
             "height": height,
+            "margin": _margin(traces, height, _AXIS_ROOM),
             "xaxis": {"title": {"text": x}, **({"type": "log"} if log_x else {})},
             "yaxis": {
                 "title": {"text": y},
@@ -156,7 +169,7 @@ def image(
     label: str = "",
     rows: str = "row",
     columns: str = "column",
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     limits: tuple[float, float] | None = None,
     extent: tuple[float, float, float, float] | None = None,
     origin: str = "upper",
@@ -183,13 +196,14 @@ def image(
     """
     meta = described(caption, alt)
     trace, names = _heatmap(array, "array", scale, limits, label, extent, limit, rows, columns)
-    traces = _traces(layers, ("scatter",)) if layers else []
+    traces = [trace, *_traces(layers, ("scatter",))] if layers else [trace]
     return go.Figure(
-        [trace, *traces],
+        traces,
         {
             "template": _TEMPLATE,
             "meta": meta,
             "height": height,
+            "margin": _margin(traces, height, _AXIS_ROOM),
             "xaxis": {"title": {"text": names[1]}, "constrain": "domain", "showgrid": False},
             "yaxis": _rows_axis(names[0], "x", origin),
         },
@@ -204,11 +218,11 @@ def images(
     label: str = "",
     rows: str = "row",
     columns: str = "column",
-    scale: str = SCALE,
+    scale: str | list[str] = SCALE,
     limits: tuple[float, float] | None = None,
     extent: tuple[float, float, float, float] | None = None,
     origin: str = "upper",
-    across: int = 3,
+    across: int = 2,
     height: int | None = None,
     limit: int = 160,
 ) -> go.Figure:
@@ -217,7 +231,7 @@ def images(
     Args:
         arrays: title → `[H, W]`.
         across: how many in a row.
-        height: in pixels; 260 a row if not given.
+        height: in pixels; 240 a row if not given.
 
     The other arguments are those of `image`.
 
@@ -229,19 +243,23 @@ def images(
         raise ValueError("arrays: got none, wanted at least one title and array")
     across = min(across, len(arrays))
     down = math.ceil(len(arrays) / across)
+    height = height or 130 + 240 * down
     figure = make_subplots(
         rows=down,
         cols=across,
         subplot_titles=list(arrays),
         horizontal_spacing=0.04,
-        vertical_spacing=0.12 / down,
+        vertical_spacing=0.2 / down,
     )
     # make_subplots places the axes and titles; the template stays ours.
+    titles = [
+        note | {"font": {"size": 13}} for note in figure.layout.to_plotly_json()["annotations"]
+    ]
     layout = figure.layout.to_plotly_json() | {
+        "annotations": titles,
         "template": _TEMPLATE,
         "meta": meta,
-        "height": height or 90 + 250 * down,
-        "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
+        "height": height,
     }
     traces = []
     low, high = limits or _range(arrays)
@@ -261,6 +279,7 @@ def images(
             names[0] if first_column else "", f"x{number}", origin
         )
         traces.append(trace)
+    layout["margin"] = _margin(traces, height, _AXIS_ROOM) | {"t": 30}
     return go.Figure(traces, layout)
 
 
@@ -282,6 +301,24 @@ def _traces(layers: tuple, kinds: tuple[str, ...]) -> list:
     return traces
 
 
+def _margin(traces: list, height: int, axis: int) -> dict[str, int]:
+    """The margins, in pixels, with the colour bars side by side in the lower one."""
+    bars = []
+    for trace in traces:
+        owner = trace if trace.type in ("mesh3d", "heatmap") else trace.marker
+        valued = trace.type == "heatmap" or getattr(owner, "colorscale", None) is not None
+        if valued and getattr(owner, "showscale", None) is not False:
+            bars.append(owner.colorbar)
+    named = any(trace.showlegend for trace in traces)
+    top = _LEGEND_ROOM if named else 10
+    bottom = axis + (_BAR_ROOM if bars else 10)
+    for k, bar in enumerate(bars):
+        bar.len = 0.7 if len(bars) == 1 else 0.9 / len(bars)
+        bar.x = (k + 0.5) / len(bars)
+        bar.y = -axis / (height - top - bottom)
+    return {"t": top, "b": bottom}
+
+
 def _bounds(traces: list) -> tuple[np.ndarray, np.ndarray]:
     """The lowest and the highest x, y, z of all that is drawn."""
     spans = []
@@ -296,13 +333,18 @@ def _camera(camera: Any, ratio: np.ndarray) -> dict:
     """Far enough to show the whole box, in a window that may be narrow."""
     if isinstance(camera, dict):
         return camera
-    if camera is None or isinstance(camera, str):
-        if (camera or "corner") not in _VIEWS:
-            raise ValueError(f"camera: got {camera!r}, wanted one of {', '.join(_VIEWS)}")
-        camera = _VIEWS[camera or "corner"]
-    direction = np.asarray(camera, dtype=np.float64)
-    distance = 1.25 * np.linalg.norm(ratio)
-    eye = direction / np.linalg.norm(direction) * distance
+    if camera is None or camera == "corner":
+        # From a corner, turned so that the longer side runs across the screen.
+        direction = np.array([0.75 * ratio[1], -ratio[0], 0.6 * max(ratio[:2])])
+    elif isinstance(camera, str):
+        if camera not in _VIEWS:
+            raise ValueError(f"camera: got {camera!r}, wanted corner, {', '.join(_VIEWS)}")
+        direction = np.array(_VIEWS[camera])
+    else:
+        direction = np.asarray(camera, dtype=np.float64)
+        if direction.shape != (3,) or not np.linalg.norm(direction):
+            raise ValueError(f"camera: got {camera!r}, wanted a direction (x, y, z)")
+    eye = direction / np.linalg.norm(direction) * 1.2 * np.linalg.norm(ratio)
     return {"eye": dict(zip("xyz", eye.tolist(), strict=True))}
 
 
@@ -324,7 +366,7 @@ def _heatmap(array, name, scale, limits, label, extent, limit, rows, columns):
         y0=first + (last - first) / len(down) / 2,
         dy=(last - first) / len(down),
         colorscale=scale,
-        colorbar=_bar(label) | {"y": -0.16},
+        colorbar=_bar(label),
         hovertemplate="%{y}, %{x}: %{z:.4g}<extra></extra>",
         **_ends(limits, "zmin", "zmax"),
     )
@@ -338,6 +380,7 @@ def _rows_axis(title: str, anchor: str, origin: str) -> dict:
         "title": {"text": title},
         "scaleanchor": anchor,
         "constrain": "domain",
+        "constraintoward": "top",
         "showgrid": False,
         **({"autorange": "reversed"} if origin == "upper" else {}),
     }

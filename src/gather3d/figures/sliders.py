@@ -13,6 +13,11 @@ import plotly.graph_objects as go
 from IPython.display import display
 
 from .inputs import described
+from .palette import GRID, INDEX, INK
+from .svg import code
+
+#: Room for the slider above its picture, in pixels.
+_HEAD = 90
 
 
 class Slider:
@@ -62,7 +67,7 @@ class Slider:
 
         control.observe(redraw, names="value")
         redraw()
-        caption = ipywidgets.Label(self._meta["caption"])
+        caption = ipywidgets.HTML(code(self._meta["caption"]))
         return ipywidgets.VBox([control, output, caption])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict:
@@ -87,18 +92,25 @@ class Slider:
             )
         return figure
 
-    def _freeze(self) -> go.Figure:
-        figures = [self._picture(k).to_plotly_json() for k in range(len(self._values))]
-        base = figures[self._start]
-        kinds = [trace["type"] for trace in base["data"]]
-        for label, figure in zip(self.labels, figures, strict=True):
-            got = [trace["type"] for trace in figure["data"]]
-            if got != kinds:
+    def _check_layers(self, pictures: list[go.Figure]) -> None:
+        wanted = [trace.type for trace in pictures[self._start].data]
+        for label, picture in zip(self.labels, pictures, strict=True):
+            got = [trace.type for trace in picture.data]
+            if got != wanted:
                 raise ValueError(
-                    f"draw: gave traces {got} for {label}, wanted {kinds} as for "
+                    f"draw: gave layers {got} for {label}, wanted {wanted} as for "
                     f"{self.labels[self._start]}: a slider needs the same layers at every value"
                 )
-        _share_ranges(figures)
+
+    def _freeze(self) -> go.Figure:
+        pictures = [self._picture(k) for k in range(len(self._values))]
+        self._check_layers(pictures)
+        _share_axes(pictures)
+        _share_scales(pictures)
+        figures = [picture.to_plotly_json() for picture in pictures]
+        _share_boxes(figures)
+        base = figures[self._start]
+        kinds = [trace["type"] for trace in base["data"]]
         moving = _moving([figure["data"] for figure in figures])
         retitled = sorted(_differing([figure["layout"] for figure in figures]) - {"meta"})
         frames = [
@@ -112,18 +124,26 @@ class Slider:
             for label, f in zip(self.labels, figures, strict=True)
         ]  # fmt: skip
         frozen = go.Figure(base["data"], base["layout"], frames)
+        # The slider stands above the picture, as the live one does; the legend moves inside.
         return frozen.update_layout(
             meta=self._meta,
-            height=(base["layout"].get("height") or 400) + 80,
-            margin={"b": 90},
+            height=(base["layout"].get("height") or 400) + _HEAD,
+            margin={"t": _HEAD + (base["layout"].get("margin") or {}).get("t", 10)},
+            legend={"y": 1, "yanchor": "top"},
             sliders=[
                 {
                     "active": self._start,
                     "currentvalue": {"prefix": f"{self._name}: "},
-                    "pad": {"t": 40},
+                    "steps": [_step(label) for label in self.labels],
                     "len": 0.94,
                     "x": 0.03,
-                    "steps": [_step(label) for label in self.labels],
+                    "y": 1,
+                    "yanchor": "bottom",
+                    "pad": {"b": 10},
+                    "bgcolor": GRID,
+                    "activebgcolor": INDEX,
+                    "bordercolor": INK,
+                    "tickcolor": INK,
                 }
             ],
         )
@@ -214,8 +234,52 @@ def _same(a: Any, b: Any) -> bool:
     return a == b
 
 
-def _share_ranges(figures: list[dict]) -> None:
-    """One box for all values, so that what moves is what the value moves."""
+def _share_axes(pictures: list[go.Figure]) -> None:
+    """The same axes at every value of a chart, so that what moves is what the value moves."""
+    if any(trace.type not in ("scatter", "bar") for trace in pictures[0].data):
+        return
+    for letter in "xy":
+        axes = [picture.layout[f"{letter}axis"] for picture in pictures]
+        values = [np.asarray(t[letter]) for picture in pictures for t in picture.data]
+        if any(v.dtype.kind not in "iuf" for v in values) or any(a.range for a in axes):
+            continue
+        flat = np.concatenate([v.ravel() for v in values]).astype(np.float64)
+        log = axes[0].type == "log"
+        flat = np.log10(flat[flat > 0]) if log else flat[np.isfinite(flat)]
+        if not flat.size:
+            continue
+        low, high = float(flat.min()), float(flat.max())
+        margin = 0.05 * (high - low) or 0.5
+        bars = any(trace.type == "bar" for trace in pictures[0].data)
+        if bars and letter == "x":
+            continue  # the width of a bar is plotly's to choose
+        if bars and not log:
+            low, high = min(low, 0.0), max(high, 0.0)
+        for axis in axes:
+            axis.range = [low - margin * (low != 0 or not bars), high + margin]
+
+
+def _share_scales(pictures: list[go.Figure]) -> None:
+    """The same colours for the same number at every value, where no limits were given."""
+    for traces in zip(*(picture.data for picture in pictures), strict=True):
+        if traces[0].type == "heatmap":
+            owners, key, low, high = list(traces), "z", "zmin", "zmax"
+        elif traces[0].type == "mesh3d":
+            owners, key, low, high = list(traces), "intensity", "cmin", "cmax"
+        else:
+            owners, key, low, high = [trace.marker for trace in traces], "color", "cmin", "cmax"
+        arrays = [owner[key] for owner in owners]
+        if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iuf" for a in arrays):
+            continue
+        flat = np.concatenate([a.ravel() for a in arrays]).astype(np.float64)
+        flat = flat[np.isfinite(flat)]
+        if flat.size and all(owner[low] is None for owner in owners):
+            for owner in owners:
+                owner[low], owner[high] = float(flat.min()), float(flat.max())
+
+
+def _share_boxes(figures: list[dict]) -> None:
+    """The same box in space at every value."""
     scenes = [figure["layout"].get("scene") for figure in figures]
     if not all(s and all("range" in s.get(f"{d}axis", {}) for d in "xyz") for s in scenes):
         return

@@ -21,9 +21,9 @@ _STYLE = """
 .g3-diagram text{fill:var(--g3-ink,currentColor);font:13px system-ui,sans-serif;
   text-anchor:middle;dominant-baseline:central}
 .g3-diagram text.num{font-variant-numeric:tabular-nums}
-.g3-diagram text.tiny{font-size:10.5px;opacity:.75}
-.g3-diagram text.title{font-weight:600;text-anchor:start}
-.g3-diagram text.left{text-anchor:start}
+.g3-diagram text.tiny{font-size:10.5px;opacity:.8}
+.g3-diagram text.title{font-weight:600}
+.g3-diagram text.title,.g3-diagram text.left{text-anchor:start}
 .g3-diagram text.right{text-anchor:end}
 .g3-diagram figcaption{text-align:center;margin-top:.4em}
 """
@@ -88,12 +88,14 @@ class Canvas:
         role: str = "context",
         mark: bool = False,
         name: str = "",
+        note: str = "",
     ) -> None:
         """A cell of a tensor. Its shape says its role too: index cells are round, results have a
         heavy foot, missing ones a dashed border, wrong ones a hatch and a heavy border.
 
         Args:
             mark: this is one of the cells that the drawing is about.
+            note: a small word under the text.
             name: says which cell this is, for a program that reads the drawing.
         """
         self.room(x, y, x + width, y + height)
@@ -114,18 +116,23 @@ class Canvas:
         if role == "result":
             self.add(_line(x + 1, y + height - 2, x + width - 1, y + height - 2, colour, 3))
         if text:
-            # The page's own colour behind the figure keeps a hatched number readable.
+            middle = y + height * (0.36 if note else 0.5)
             self.add(
-                f'<text class="num" x="{_n(x + width / 2)}" y="{_n(y + height / 2)}">'
-                f"{escape(text)}</text>"
+                f'<text class="num" x="{_n(x + width / 2)}" y="{_n(middle)}">{escape(text)}</text>'
             )
+        if note:
+            self.text(x + width / 2, y + height * 0.74, note, "tiny")
         self.add("</g>")
 
     def text(self, x: float, y: float, text: str, kind: str = "", turn: bool = False) -> None:
         """Words centred on (x, y); kind is any of tiny, title, left, right."""
-        size = 5.8 if "tiny" in kind else 7.4
+        size = 5.8 if "tiny" in kind else 8.3 if "title" in kind else 7.4
         span = size * len(text)
-        before = 0 if "left" in kind or "title" in kind else span if "right" in kind else span / 2
+        before = span / 2
+        if "right" in kind:
+            before = span
+        elif "left" in kind or "title" in kind:
+            before = 0
         if turn:
             self.room(x - 8, y - span / 2, x + 8, y + span / 2)
         else:
@@ -181,7 +188,7 @@ class Canvas:
         pad = 4
         width, height = self.right - self.left + 2 * pad, self.bottom - self.top + 2 * pad
         box = f"{_n(self.left - pad)} {_n(self.top - pad)} {_n(width)} {_n(height)}"
-        least = f";min-width:{_n(width * 0.85)}px" if width > NARROW else ""
+        least = f";min-width:{_n(width * 0.8)}px" if width > NARROW else ""
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
             f'viewBox="{box}" style="max-width:{_n(width * 1.15)}px{least}">'

@@ -1,0 +1,18 @@
+"""Before any test imports gather3d: every call of an operator has its shapes checked.
+
+jaxtyping reads the annotations in the operators' signatures, beartype checks arguments and results
+against them, calls from one operator to another included.
+"""
+
+import hypothesis
+from jaxtyping import install_import_hook
+
+OPERATORS = ["indexing", "points", "voxels", "sparse", "sampling", "refusals"]
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
+install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
+
+# the same examples on every run; `HYPOTHESIS_PROFILE=default` searches further
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, database=None, max_examples=100
+)
+hypothesis.settings.load_profile("repeatable")

@@ -1,0 +1,256 @@
+"""Sampling against scipy's map_coordinates and F.grid_sample; deformable convolution against F.conv3d
+and against its formula with scipy as the sampler."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
+from torch.autograd import gradcheck
+
+import gather3d
+
+from .inputs import FLOATS, LAYOUTS, SEEDS, SIZES, close, place, values
+
+MODES = {"zeros": "grid-constant", "border": "nearest"}  # scipy's words
+PADDINGS = pytest.mark.parametrize("padding", MODES)
+
+
+def sampled(volume, coords, padding="zeros"):
+    """scipy's answer: volume [D, H, W], coords [*S, 3], all numpy."""
+    return map_coordinates(volume, np.moveaxis(coords, -1, 0), order=1, mode=MODES[padding], cval=0)
+
+
+@st.composite
+def samples(draw, least=1):
+    """(volume, coords): positions inside, outside, and some on whole numbers and on the border."""
+    B, C = draw(SIZES), draw(SIZES)
+    size = tuple(draw(st.integers(least, 5)) for _ in "zyx")
+    S = tuple(draw(st.lists(SIZES, max_size=3)))
+    seed, dtype = draw(SEEDS), draw(FLOATS)
+    coords = values(seed, (B, *S, 3)) * draw(st.sampled_from([1.0, 10.0])) + 2
+    if draw(st.booleans()):
+        coords = coords.round()
+    return values(seed + 1, (B, C, *size), dtype), coords.to(dtype)
+
+
+@PADDINGS
+@given(samples(), LAYOUTS)
+def test_trilinear_sample_against_scipy(device, padding, case, layout):
+    volume, coords = case
+    got = gather3d.trilinear_sample(
+        place(volume, device, layout), place(coords, device, layout), padding
+    )
+    assert got.dtype == volume.dtype
+    assert got.shape == (*volume.shape[:2], *coords.shape[1:-1])
+    for b, c in np.ndindex(*volume.shape[:2]):
+        wanted = sampled(volume[b, c].double().numpy(), coords[b].double().numpy(), padding)
+        close(got[b, c], wanted, rtol=1e-4, atol=1e-5)
+
+
+@PADDINGS
+@given(samples(least=2))
+def test_trilinear_sample_against_grid_sample(device, padding, case):
+    """Values, and the gradients in both arguments, away from whole numbers."""
+    volume, coords = (x.double().to(device) for x in case)
+    assume(min(volume.shape[:2]) > 0 and coords.numel() > 0)
+    coords = coords.reshape(len(coords), 1, 1, -1, 3)
+    coords = coords + 0.001 * ((coords - coords.round()).abs() < 1e-6)
+    volume, coords = volume.requires_grad_(), coords.requires_grad_()
+    got = gather3d.trilinear_sample(volume, coords, padding)
+    last = torch.tensor(volume.shape[2:], device=device) - 1
+    grid = (2 * coords / last - 1).flip(-1)  # from -1 to 1, and x first
+    wanted = F.grid_sample(volume, grid, "bilinear", padding, align_corners=True)
+    close(got, wanted)
+    upstream = torch.randn(got.shape, dtype=got.dtype, device=device)
+    ours = torch.autograd.grad(got, (volume, coords), upstream)
+    theirs = torch.autograd.grad(wanted, (volume, coords), upstream)
+    for mine, other in zip(ours, theirs, strict=True):
+        close(mine, other, rtol=1e-6, atol=1e-8)
+
+
+@given(SEEDS, st.integers(0, 6))
+def test_an_affine_function_is_sampled_exactly(device, seed, count):
+    a, b, c, d = values(seed, (4,)).tolist()
+    z, y, x = np.indices((4, 5, 6))
+    volume = torch.from_numpy(a * z + b * y + c * x + d).to(device)[None, None]
+    rng = np.random.default_rng(seed)
+    coords = torch.from_numpy(rng.random((1, count, 3)) * [3, 4, 5]).to(device)
+    got = gather3d.trilinear_sample(volume, coords)
+    close(got[0, 0], coords[0] @ torch.tensor([a, b, c], dtype=torch.float64, device=device) + d)
+
+
+def test_whole_numbers_name_centres(device):
+    volume = values(0, (1, 2, 3, 4, 5)).to(device)
+    coords = torch.from_numpy(np.moveaxis(np.indices((3, 4, 5)), 0, -1)[None]).to(device).double()
+    close(gather3d.trilinear_sample(volume, coords), volume)
+
+
+@PADDINGS
+def test_trilinear_sample_gradient(device, padding):
+    volume = values(0, (2, 2, 2, 3, 4)).to(device).requires_grad_()
+    coords = torch.from_numpy(np.random.default_rng(0).uniform(-1.9, 4.9, (2, 20, 3)))
+    assert ((coords - coords.round()).abs() > 1e-3).all()  # between the kinks
+    assert (coords < -1).any() and (coords > 4).any()
+    coords = coords.to(device).requires_grad_()
+    assert gradcheck(
+        lambda v, c: gather3d.trilinear_sample(v, c, padding), (volume, coords), nondet_tol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("padding", "slopes"),
+    [
+        # at -2, -1, 0, 1, 2, 3 of 1, 2, 4: the slope of the cell above
+        ("zeros", [0, 1, 1, 2, -4, 0]),
+        ("border", [0, 0, 1, 2, 0, 0]),
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_gradient_at_whole_numbers(device, padding, slopes, axis):
+    """One slice has no slope across it, with a border; the last slice has none beyond it."""
+    shape = [1, 1, 1, 1, 1]
+    shape[2 + axis] = 3
+    volume = torch.tensor([1.0, 2.0, 4.0], device=device).reshape(shape)
+    coords = torch.zeros(1, 6, 3, device=device)
+    coords[0, :, axis] = torch.arange(-2.0, 4.0)
+    coords.requires_grad_()
+    gather3d.trilinear_sample(volume, coords, padding).sum().backward()
+    assert coords.grad[0, :, axis].tolist() == slopes
+    if padding == "border":
+        across = [a for a in range(3) if a != axis]
+        assert coords.grad[0][:, across].eq(0).all()
+
+
+def test_very_far_outside(device):
+    volume = torch.ones(1, 1, 2, 2, 2, device=device)
+    coords = torch.tensor([[[1e30, 0, 0], [0, -1e30, 0], [1e9, 1e9, 1e9]]], device=device)
+    assert gather3d.trilinear_sample(volume, coords).tolist() == [[[0, 0, 0]]]
+    assert gather3d.trilinear_sample(volume, coords, "border").tolist() == [[[1, 1, 1]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types(device, dtype):
+    volume = torch.arange(8.0).reshape(1, 1, 2, 2, 2).to(device, dtype)
+    coords = torch.tensor(
+        [[[0.5, 0.5, 0.5], [1, 0.25, 0], [1, 1, 1.5]]], device=device, dtype=dtype
+    )
+    got = gather3d.trilinear_sample(volume, coords)
+    assert got.dtype == dtype
+    assert got.tolist() == [[[3.5, 4.5, 3.5]]]
+
+
+KERNELS = st.sampled_from([(1, 1, 1), (3, 3, 3), (1, 3, 2), (2, 1, 3)])
+STEPS = st.sampled_from([1, 2, (1, 2, 1)])
+PADS = st.sampled_from([0, 1, (0, 1, 2)])
+DILATIONS = st.sampled_from([1, 2, (2, 1, 1)])
+
+
+def three(value):
+    return (value,) * 3 if isinstance(value, int) else value
+
+
+@st.composite
+def deformations(draw):
+    """(input, weight, bias, sizes, output shape)."""
+    B, Ci, Co = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    kernel, sizes = draw(KERNELS), (draw(STEPS), draw(PADS), draw(DILATIONS))
+    size = tuple(draw(st.integers(1, 5)) for _ in "zyx")
+    seed, dtype = draw(SEEDS), draw(FLOATS)
+    input, weight = values(seed, (B, Ci, *size), dtype), values(seed + 1, (Co, Ci, *kernel), dtype)
+    bias = values(seed + 2, (Co,), dtype) if draw(st.booleans()) else None
+    stride, padding, dilation = map(three, sizes)
+    shape = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+    assume(min(shape) > 0)
+    return input, weight, bias, sizes, shape, seed + 3
+
+
+def deform(device, input, offset, weight, bias, mask, sizes, layout="contiguous"):
+    input, offset, weight = (place(x, device, layout) for x in (input, offset, weight))
+    bias, mask = (None if x is None else place(x, device, layout) for x in (bias, mask))
+    return gather3d.deform_conv3d(input, offset, weight, bias, mask, *sizes)
+
+
+@given(deformations(), LAYOUTS)
+def test_zero_offsets_are_a_convolution(device, case, layout):
+    input, weight, bias, sizes, shape, _ = case
+    offset = input.new_zeros(len(input), 3 * weight[0, 0].numel(), *shape)
+    got = deform(device, input, offset, weight, bias, None, sizes, layout)
+    close(got, F.conv3d(input, weight, bias, *sizes), rtol=1e-4, atol=1e-4)
+
+
+@given(deformations(), LAYOUTS, st.booleans())
+def test_deform_conv3d_against_its_formula(device, case, layout, with_mask):
+    """Σₖ mₖ · weight[:, :, k] · input(p · stride - padding + k · dilation + Δₖ), read by scipy."""
+    input, weight, bias, sizes, shape, seed = case
+    stride, padding, dilation = map(three, sizes)
+    B, K = len(input), weight[0, 0].numel()
+    offset = values(seed, (B, 3 * K, *shape), input.dtype)
+    mask = values(seed + 1, (B, K, *shape), input.dtype) if with_mask else None
+    got = deform(device, input, offset, weight, bias, mask, sizes, layout)
+    wanted = np.zeros((B, len(weight), *shape))
+    for b, out in np.ndindex(B, len(weight)):
+        for k, tap in enumerate(np.ndindex(tuple(weight.shape[2:]))):
+            at = np.stack(
+                [
+                    np.indices(shape)[a] * stride[a]
+                    - padding[a]
+                    + tap[a] * dilation[a]
+                    + offset[b, 3 * k + a].numpy()
+                    for a in range(3)
+                ],
+                axis=-1,
+            )
+            for channel in range(input.shape[1]):
+                read = sampled(input[b, channel].double().numpy(), at)
+                factor = 1 if mask is None else mask[b, k].numpy()
+                wanted[b, out] += float(weight[out, channel][tap]) * read * factor
+        wanted[b, out] += 0 if bias is None else float(bias[out])
+    close(got, wanted, rtol=1e-3, atol=1e-4)
+
+
+@given(deformations(), st.tuples(*[st.integers(-2, 2)] * 3))
+def test_whole_offsets_shift_the_input(device, case, shift):
+    """Every tap moved by (dz, dy, dx) reads what an input moved the other way would give."""
+    input, weight, bias, sizes, shape, _ = case
+    K = weight[0, 0].numel()
+    offset = torch.tensor(shift, dtype=input.dtype).repeat(K).reshape(1, 3 * K, 1, 1, 1)
+    got = deform(device, input, offset.expand(len(input), -1, *shape), weight, bias, None, sizes)
+    (z, y, x), (p, q, r) = shift, three(sizes[1])
+    padded = F.pad(input, (r - x, r + x, q - y, q + y, p - z, p + z))  # the padding moves as well
+    close(got, F.conv3d(padded, weight, bias, sizes[0], 0, sizes[2]), rtol=1e-4, atol=1e-4)
+
+
+@given(deformations())
+def test_a_mask_scales(device, case):
+    input, weight, _, sizes, shape, seed = case
+    K = weight[0, 0].numel()
+    offset = values(seed, (len(input), 3 * K, *shape), input.dtype)
+    mask = torch.full((len(input), K, *shape), 0.5, dtype=input.dtype)
+    plain = deform(device, input, offset, weight, None, None, sizes)
+    close(deform(device, input, offset, weight, None, mask, sizes), plain / 2)
+    close(deform(device, input, offset, weight, None, mask * 0, sizes), plain * 0)
+    close(deform(device, input, offset, weight, None, mask * 2, sizes), plain)
+
+
+def test_deform_conv3d_gradient(device):
+    """In the input, the offsets, the weight, the bias and the mask, between whole numbers."""
+    rng = np.random.default_rng(0)
+    input, weight = values(0, (1, 2, 2, 3, 3)), values(1, (2, 2, 1, 2, 2))
+    offset = torch.from_numpy(
+        rng.integers(-1, 2, (1, 12, 2, 2, 2)) + rng.uniform(0.1, 0.9, (1, 12, 2, 2, 2))
+    )
+    bias, mask = values(2, (2,)), values(3, (1, 4, 2, 2, 2))
+    inputs = tuple(x.to(device).requires_grad_() for x in (input, offset, weight, bias, mask))
+    assert gradcheck(gather3d.deform_conv3d, inputs, nondet_tol=1e-12)
+
+
+def test_an_empty_batch(device):
+    input, weight = torch.zeros(0, 2, 3, 3, 3), torch.ones(4, 2, 3, 3, 3)
+    got = deform(device, input, torch.zeros(0, 81, 1, 1, 1), weight, None, None, (1, 0, 1))
+    assert got.shape == (0, 4, 1, 1, 1)

@@ -1,0 +1,258 @@
+"""Sparse convolution against F.conv3d of the dense volume, at every output and in its gradients."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch.autograd import gradcheck
+
+import gather3d
+from gather3d import SparseVolume
+
+from .inputs import FLOATS, INTS, LAYOUTS, SEEDS, close, place, values, whole
+
+KERNELS = st.sampled_from([1, 2, 3, 4, (1, 3, 3), (3, 1, 2), (2, 3, 1), (1, 1, 5)])
+STEPS = st.sampled_from([1, 2, 3, (1, 2, 2), (3, 1, 2)])
+PADDINGS = st.sampled_from([None, 0, 1, 2, (0, 1, 2), (2, 0, 1)])
+DILATIONS = st.sampled_from([1, 2, (1, 2, 1), (2, 1, 3)])
+
+
+def three(value):
+    return (value,) * 3 if isinstance(value, int) else value
+
+
+@st.composite
+def volumes(draw, dtype=None):
+    """Dense volumes of whole numbers, mostly empty or mostly full; no active voxel is 0."""
+    shape = [
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 3)),
+        *(draw(st.integers(1, 5)) for _ in "zyx"),
+    ]
+    rng = np.random.default_rng(draw(SEEDS))
+    on = rng.random((shape[0], 1, *shape[2:])) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+    filled = rng.integers(1, 5, shape) * rng.choice([-1, 1], shape)
+    return torch.from_numpy(filled * on).to(dtype or draw(FLOATS))
+
+
+@given(volumes(), LAYOUTS)
+def test_round_trip(device, dense, layout):
+    sparse = SparseVolume.from_dense(place(dense, device, layout))
+    close(sparse.to_dense(), dense)
+    close(sparse.coords, np.argwhere((dense != 0).any(1).numpy()).reshape(-1, 4))
+    b, z, y, x = sparse.coords.cpu().T
+    close(sparse.features, dense.numpy()[b, :, z, y, x])
+    assert (sparse.shape, sparse.batch_size) == (tuple(dense.shape[2:]), len(dense))
+    again = SparseVolume.from_dense(sparse.to_dense())
+    close(again.coords, sparse.coords)
+    close(again.features, sparse.features)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 2, 3, 3, 3), (2, 0, 3, 3, 3), (2, 2, 3, 0, 3), (1, 2, 3, 3, 3)]
+)
+def test_nothing_active(device, shape):
+    dense = torch.zeros(shape, device=device)
+    sparse = SparseVolume.from_dense(dense)
+    assert len(sparse.coords) == 0
+    close(sparse.to_dense(), dense)
+    out = gather3d.sparse_conv3d(sparse, torch.ones(4, shape[1], 3, 3, 3, device=device))
+    close(out.to_dense(), torch.zeros(shape[0], 4, *shape[2:]))
+
+
+def convolutions(
+    dense,
+    weight,
+    bias,
+    device,
+    *sizes,
+    submanifold=False,
+    layout="contiguous",
+    int_dtype=torch.int64,
+):
+    """The sparse result, the dense one, and which of its outputs read an active voxel."""
+    x = SparseVolume.from_dense(dense.to(device))
+    x = SparseVolume(
+        place(x.coords.to(int_dtype), device, layout),
+        place(x.features, device, layout),
+        x.shape,
+        x.batch_size,
+    )
+    got = gather3d.sparse_conv3d(
+        x,
+        place(weight, device, layout),
+        None if bias is None else bias.to(device),
+        *sizes,
+        submanifold=submanifold,
+    )
+    stride, padding, dilation = sizes
+    kernel = tuple(weight.shape[2:])
+    padding = tuple(k // 2 for k in kernel) if padding is None else padding
+    sizes = {"stride": stride, "padding": padding, "dilation": dilation}
+    wanted = F.conv3d(dense, weight, bias, **sizes)
+    on = (dense != 0).any(1, keepdim=True).to(dense.dtype)
+    reached = F.conv3d(on, torch.ones(1, 1, *kernel, dtype=dense.dtype), **sizes)[:, 0] > 0
+    return x, got, wanted, reached
+
+
+@given(
+    volumes(),
+    KERNELS,
+    STEPS,
+    PADDINGS,
+    DILATIONS,
+    st.integers(0, 3),
+    SEEDS,
+    LAYOUTS,
+    INTS,
+    st.booleans(),
+)
+def test_sparse_conv3d(
+    device, dense, kernel, stride, padding, dilation, Co, seed, layout, ints, with_bias
+):
+    kernel = three(kernel)
+    pads = tuple(k // 2 for k in kernel) if padding is None else three(padding)
+    room = zip(dense.shape[2:], kernel, pads, three(dilation), strict=True)
+    assume(all(n + 2 * p > d * (k - 1) for n, k, p, d in room))
+    weight = whole(seed, (Co or 1, dense.shape[1], *kernel), dense.dtype)
+    bias = whole(seed + 1, (len(weight),), dense.dtype) if with_bias else None
+    _, got, wanted, reached = convolutions(
+        dense, weight, bias, device, stride, padding, dilation, layout=layout, int_dtype=ints
+    )
+    close(got.coords, reached.nonzero())  # active where a tap reads an active voxel, and sorted
+    assert (got.shape, got.batch_size) == (tuple(wanted.shape[2:]), len(dense))
+    close(got.to_dense(), wanted * reached[:, None])
+    if bias is None:
+        close(got.to_dense(), wanted)
+
+
+@given(
+    volumes(),
+    st.sampled_from([1, 3, 5, (1, 3, 3), (3, 5, 1)]),
+    DILATIONS,
+    SEEDS,
+    LAYOUTS,
+    st.booleans(),
+)
+def test_submanifold(device, dense, kernel, dilation, seed, layout, with_bias):
+    kernel = three(kernel)
+    weight = whole(seed, (2, dense.shape[1], *kernel), dense.dtype)
+    bias = whole(seed + 1, (2,), dense.dtype) if with_bias else None
+    centred = tuple(d * (k // 2) for k, d in zip(kernel, three(dilation), strict=True))
+    x = SparseVolume.from_dense(dense.to(device))
+    got = gather3d.sparse_conv3d(
+        x,
+        place(weight, device, layout),
+        None if bias is None else bias.to(device),
+        dilation=dilation,
+        submanifold=True,
+    )
+    close(got.coords, x.coords)
+    on = (dense != 0).any(1, keepdim=True)
+    close(got.to_dense(), F.conv3d(dense, weight, bias, padding=centred, dilation=dilation) * on)
+
+
+@given(volumes(), KERNELS, STEPS, PADDINGS, DILATIONS)
+def test_kernel_map(device, dense, kernel, stride, padding, dilation):
+    """(i, o) is a pair of tap k exactly where in = out · stride - padding + k · dilation."""
+    kernel, steps, dilations = three(kernel), three(stride), three(dilation)
+    pads = tuple(k // 2 for k in kernel) if padding is None else three(padding)
+    room = zip(dense.shape[2:], kernel, pads, dilations, strict=True)
+    assume(all(n + 2 * p > d * (k - 1) for n, k, p, d in room))
+    coords = SparseVolume.from_dense(dense.to(device)).coords
+    got = gather3d.kernel_map(coords, tuple(dense.shape[2:]), kernel, stride, padding, dilation)
+    row = {tuple(c): i for i, c in enumerate(coords.tolist())}
+    assert len(got.pairs) == np.prod(kernel)
+    for tap, (i, o) in zip(np.ndindex(kernel), got.pairs, strict=True):
+        wanted = set()
+        for at, (b, *out) in enumerate(got.coords_out.tolist()):
+            read = [
+                c * s - p + k * d
+                for c, s, p, k, d in zip(out, steps, pads, tap, dilations, strict=True)
+            ]
+            if (b, *read) in row:
+                wanted.add((row[(b, *read)], at))
+        pairs = list(zip(i.tolist(), o.tolist(), strict=True))
+        assert len(pairs) == len(set(pairs)) and set(pairs) == wanted
+
+
+@given(volumes(), KERNELS, STEPS, st.sampled_from([0, 1, (0, 1, 0)]), DILATIONS, SEEDS)
+def test_transpose(device, dense, kernel, stride, padding, dilation, seed):
+    """The rulebook read backwards is F.conv_transpose3d, wherever the first convolution was active."""
+    kernel, steps, pads, dilations = map(three, (kernel, stride, padding, dilation))
+    room = list(zip(dense.shape[2:], kernel, steps, pads, dilations, strict=True))
+    assume(all(n + 2 * p > d * (k - 1) for n, k, _, p, d in room))
+    x = SparseVolume.from_dense(dense.to(device))
+    rulebook = gather3d.kernel_map(x.coords, x.shape, kernel, stride, padding, dilation)
+    small = whole(seed, (len(rulebook.coords_out), 2), dense.dtype)
+    weight = whole(
+        seed + 1, (2, 3, *kernel), dense.dtype
+    )  # [in, out, ...], as transposed ones have it
+    got = gather3d.apply_kernel_map(
+        small.to(device), weight.to(device).transpose(0, 1), rulebook.transpose()
+    )
+    y = SparseVolume(rulebook.coords_out, small.to(device), rulebook.shape_out, x.batch_size)
+    left = [(n + 2 * p - d * (k - 1) - 1) % s for n, k, s, p, d in room]  # what the stride skipped
+    assume(all(o < max(s, d) for o, (_, _, s, _, d) in zip(left, room, strict=True)))
+    full = F.conv_transpose3d(
+        y.to_dense().cpu(), weight, None, steps, pads, tuple(left), 1, dilations
+    )
+    b, *zyx = x.coords.cpu().T
+    close(got, full.numpy()[b, :, *zyx])
+
+
+def test_coords_in_any_order(device):
+    """A kernel map does not ask for sorted coordinates, and a submanifold one keeps their order."""
+    coords = torch.tensor([[0, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], device=device)
+    features = torch.tensor([[1.0], [2.0], [3.0], [4.0]], device=device)
+    weight = values(0, (1, 1, 3, 3, 3), torch.float32)
+    dense = torch.zeros(2, 1, 2, 2, 2)
+    b, *zyx = coords.cpu().T
+    dense[b, 0, *zyx] = features[:, 0].cpu()
+    wanted = F.conv3d(dense, weight, padding=1)
+    for submanifold in (True, False):
+        rulebook = gather3d.kernel_map(coords, (2, 2, 2), 3, submanifold=submanifold)
+        got = gather3d.apply_kernel_map(features, weight.to(device), rulebook)
+        b, *zyx = rulebook.coords_out.cpu().T
+        close(got[:, 0], wanted.numpy()[b, 0, *zyx])
+        if submanifold:
+            close(rulebook.coords_out, coords)
+
+
+@pytest.mark.parametrize("submanifold", [False, True])
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3)])
+def test_gradients(device, submanifold, kernel):
+    dense = whole(0, (2, 2, 2, 3, 3)) * (whole(1, (2, 1, 2, 3, 3)) > 1)
+    x = SparseVolume.from_dense(dense.to(device))
+    assert 3 < len(x.coords) < 20
+    weight, bias = values(2, (2, 2, *kernel)).to(device), values(3, (2,)).to(device)
+
+    def convolve(features, weight, bias):
+        volume = SparseVolume(x.coords, features, x.shape, x.batch_size)
+        stride = 1 if submanifold else (1, 2, 1)
+        return gather3d.sparse_conv3d(
+            volume, weight, bias, stride=stride, submanifold=submanifold
+        ).to_dense()
+
+    inputs = tuple(t.clone().requires_grad_() for t in (x.features, weight, bias))
+    assert gradcheck(convolve, inputs, nondet_tol=1e-12)
+
+
+def test_from_dense_gradient(device):
+    dense = (
+        (whole(0, (1, 2, 2, 2, 3)) * (whole(1, (1, 1, 2, 2, 3)) > 0)).to(device).requires_grad_()
+    )
+    SparseVolume.from_dense(dense).features.square().sum().backward()
+    close(dense.grad, 2 * dense.detach())
+
+
+def test_half_types(device):
+    dense = whole(0, (1, 2, 3, 3, 3)) * (whole(1, (1, 1, 3, 3, 3)) > 0)
+    weight = whole(2, (2, 2, 3, 3, 3))
+    for dtype in (torch.float16, torch.bfloat16):
+        x = SparseVolume.from_dense(dense.to(device, dtype))
+        got = gather3d.sparse_conv3d(x, weight.to(device, dtype))
+        assert got.features.dtype == dtype
+        close(got.to_dense().float(), F.conv3d(dense, weight, padding=1), rtol=0.02, atol=1)

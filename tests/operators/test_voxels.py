@@ -1,0 +1,199 @@
+"""Voxels against numpy's unique, neighbours against a dict of tuples and a cKDTree."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+from torch.autograd import gradcheck
+
+import gather3d
+
+from .inputs import FLOATS, INTS, LAYOUTS, REDUCES, SEEDS, SIZES, close, indices, place, values
+
+ORIGINS = st.sampled_from([None, "inside", "below", "above"])
+
+
+@st.composite
+def clouds(draw):
+    """(points [N, 3], voxel_size, batch or None, origin or None)."""
+    N = draw(st.integers(1, 20))
+    points = values(draw(SEEDS), (N, 3), draw(FLOATS)) * draw(st.sampled_from([0.2, 3.0]))
+    batch = draw(st.one_of(st.none(), indices((N,), 0, 3)))
+    where = draw(ORIGINS)
+    shift = {"inside": 0.013, "below": -7.7, "above": 7.7}.get(where)
+    origin = shift and torch.full((3,), shift, dtype=points.dtype)
+    return points, draw(st.sampled_from([0.1, 0.5, 1.7])), batch, origin
+
+
+def voxelize(device, points, size, batch, origin, layout="contiguous", int_dtype=torch.int64):
+    return gather3d.voxelize(
+        place(points, device, layout),
+        size,
+        batch if batch is None else place(batch.to(int_dtype), device, layout),
+        origin if origin is None else place(origin, device, layout),
+    )
+
+
+@given(clouds(), LAYOUTS, INTS)
+def test_voxelize_against_numpy(device, case, layout, int_dtype):
+    points, size, batch, origin = case
+    got = voxelize(device, *case, layout, int_dtype)
+    xyz = points.double().numpy()
+    start = xyz.min(0) if origin is None else origin.double().numpy()
+    cell = np.floor_divide(xyz - start, size).astype(np.int64)  # numpy's own floor
+    low = np.minimum(cell.min(0), 0)
+    number = np.zeros(len(xyz), np.int64) if batch is None else batch.numpy()
+    rows = np.column_stack([number, (cell - low)[:, ::-1]])
+    coords, inverse, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    close(got.coords, coords)
+    close(got.inverse, inverse)
+    close(got.counts, counts)
+    close(got.origin, start + low * size)
+    assert got.shape == tuple(coords[:, 1:].max(0) + 1)
+    assert got.voxel_size == size
+    assert {got.coords.dtype, got.inverse.dtype, got.counts.dtype} == {torch.int64}
+
+
+@given(clouds())
+def test_every_point_is_inside_its_voxel(device, case):
+    points, size, batch, _ = case
+    got = voxelize(device, *case)
+    b, z, y, x = got.coords[got.inverse].cpu().unbind(1)
+    centre = got.origin.cpu() + (torch.stack([x, y, z], dim=1).double() + 0.5) * size
+    assert ((points.double() - centre).abs() <= size / 2 * (1 + 1e-9)).all()
+    assert b.tolist() == ([0] * len(points) if batch is None else batch.tolist())
+    assert (got.coords >= 0).all()
+    close(got.centres(torch.float64)[got.inverse], centre)
+
+
+@given(clouds(), SEEDS)
+def test_the_order_of_points_changes_only_the_inverse(device, case, seed):
+    points, size, batch, origin = case
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(points)))
+    one = voxelize(device, points, size, batch, origin)
+    two = voxelize(device, points[order], size, batch if batch is None else batch[order], origin)
+    close(two.coords, one.coords)
+    close(two.counts, one.counts)
+    close(two.inverse, one.inverse[order.to(device)])
+    close(two.origin, one.origin)
+    assert two.shape == one.shape
+
+
+@given(st.integers(-9, 9), st.integers(-9, 9), st.integers(-9, 9))
+def test_a_point_on_a_wall_belongs_to_the_voxel_above(device, x, y, z):
+    """Quarters are exact in binary, so the walls are where they seem to be."""
+    points = torch.tensor([[x, y, z], [-9, -9, -9], [9, 9, 9]], device=device) / 4
+    got = gather3d.voxelize(points, 0.25, origin=torch.zeros(3, device=device))
+    assert got.coords[got.inverse[0]].tolist() == [0, z + 9, y + 9, x + 9]
+    assert got.shape == (19, 19, 19)
+
+
+def test_the_cells_around_zero_are_one_voxel_each(device):
+    """Truncation would put -0.05 and 0.05 together."""
+    points = torch.tensor([[-0.05, 0.0, 0.0], [0.05, 0.0, 0.0], [-0.15, 0.0, 0.0]], device=device)
+    got = gather3d.voxelize(points, 0.1, origin=torch.zeros(3, device=device))
+    assert got.inverse.tolist() == [1, 2, 0]
+    assert got.counts.tolist() == [1, 1, 1]
+    close(got.origin, np.array([-0.2, 0, 0]))
+
+
+def test_no_points_but_an_origin(device):
+    got = gather3d.voxelize(
+        torch.zeros(0, 3, device=device), 0.1, origin=torch.ones(3, device=device)
+    )
+    assert (got.coords.shape, got.inverse.shape, got.counts.shape) == ((0, 4), (0,), (0,))
+    assert got.shape == (0, 0, 0)
+    assert gather3d.pool(torch.zeros(0, 2, device=device), got).shape == (0, 2)
+    assert gather3d.points_in_voxels(got, 3).shape == (0, 3)
+    assert gather3d.neighbour_index(got.coords).shape == (0, 27)
+
+
+@pytest.mark.parametrize("reduce", REDUCES)
+@given(clouds(), SIZES, LAYOUTS)
+def test_pool(device, reduce, case, C, layout):
+    voxels = voxelize(device, *case)
+    features = values(C, (len(case[0]), C), case[0].dtype)
+    got = gather3d.pool(place(features, device, layout), voxels, reduce)
+    inverse, rows = voxels.inverse.cpu().numpy(), features.numpy()
+    of = {"sum": np.sum, "mean": np.mean, "amax": np.max, "amin": np.min}[reduce]
+    wanted = [of(rows[inverse == v], axis=0) for v in range(len(voxels.counts))]
+    close(got, np.array(wanted).reshape(len(wanted), C))
+
+
+@given(clouds(), st.integers(1, 5))
+def test_points_in_voxels(device, case, k):
+    voxels = voxelize(device, *case)
+    got = gather3d.points_in_voxels(voxels, k)
+    inverse = voxels.inverse.cpu().numpy()
+    for v, row in enumerate(got.tolist()):
+        first = np.flatnonzero(inverse == v)[:k].tolist()
+        assert row == first + [-1] * (k - len(first))
+
+
+def test_the_first_points_of_a_full_voxel(device):
+    """Many points in few voxels: an unstable sort would mix them up."""
+    points = torch.rand(5000, 3, generator=torch.Generator().manual_seed(0)).to(device)
+    voxels = gather3d.voxelize(points, 0.5, origin=torch.zeros(3, device=device))
+    inverse = voxels.inverse.cpu().numpy()
+    wanted = [np.flatnonzero(inverse == v)[:100] for v in range(8)]
+    close(gather3d.points_in_voxels(voxels, 100), np.array(wanted))
+
+
+@st.composite
+def active(draw, most=4):
+    """Coords [V, 4] in any order, none twice, of a crowded little grid: many touch its faces."""
+    shape = [draw(st.integers(1, most)) for _ in range(4)]
+    cells = draw(st.sets(st.integers(0, int(np.prod(shape)) - 1), max_size=25))
+    order = draw(st.permutations(sorted(cells)))
+    return torch.tensor(np.column_stack(np.unravel_index(np.array(order, np.int64), shape)))
+
+
+@given(active(), st.sampled_from([1, 3, 5]), st.integers(1, 3), INTS, LAYOUTS)
+def test_neighbour_index(device, coords, size, dilation, dtype, layout):
+    got = gather3d.neighbour_index(place(coords.to(dtype), device, layout), size, dilation)
+    assert got.dtype == torch.int64
+    row = {tuple(c): v for v, c in enumerate(coords.tolist())}
+    steps = [dilation * i for i in range(-(size // 2), size // 2 + 1)]
+    wanted = [
+        [row.get((b, z + dz, y + dy, x + dx), -1) for dz in steps for dy in steps for dx in steps]
+        for b, z, y, x in coords.tolist()
+    ]
+    assert got.tolist() == wanted
+
+
+@given(active(), st.sampled_from([3, 5]), st.integers(1, 2))
+def test_neighbours_are_mutual(device, coords, size, dilation):
+    """out[v, t] = u exactly where out[u, K - 1 - t] = v."""
+    got = gather3d.neighbour_index(coords.to(device), size, dilation).cpu()
+    there = {(v, t, int(got[v, t])) for v, t in (got >= 0).nonzero().tolist()}
+    assert there == {(u, size**3 - 1 - t, v) for v, t, u in there}
+    assert got[:, size**3 // 2].tolist() == list(range(len(coords)))
+
+
+@given(active(most=6), st.sampled_from([3, 5]))
+def test_neighbours_are_those_in_a_cube(device, coords, size):
+    """scipy finds the same sets, by the largest coordinate difference."""
+    got = gather3d.neighbour_index(coords.to(device), size).tolist()
+    apart = coords.numpy() * np.array([100, 1, 1, 1])  # no batch element touches the next
+    if len(coords):
+        near = cKDTree(apart).query_ball_point(apart, r=size // 2, p=np.inf)
+        assert [sorted(set(row) - {-1}) for row in got] == [sorted(n) for n in near]
+
+
+def test_neighbours_far_out(device):
+    """A grid of nearly 2^63 cells, whose flat indices need every bit of int64."""
+    far = 2**20 - 3
+    coords = torch.tensor([[6, far, far, far], [6, far, far, far - 1]], device=device)
+    got = gather3d.neighbour_index(coords)
+    assert got[:, 12:15].tolist() == [[1, 0, -1], [-1, 1, 0]]
+    assert (got >= 0).sum() == 4
+
+
+@pytest.mark.parametrize("reduce", REDUCES)
+def test_pool_gradient(device, reduce):
+    voxels = gather3d.voxelize(values(0, (9, 3)).to(device), 1.0)
+    assert (voxels.counts > 1).any()
+    features = values(1, (9, 2)).to(device).requires_grad_()
+    assert gradcheck(lambda x: gather3d.pool(x, voxels, reduce), features, nondet_tol=1e-12)

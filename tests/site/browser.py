@@ -1,0 +1,181 @@
+"""A real browser on built pages, and what is wrong with a page as a list."""
+
+import functools
+import http.server
+import io
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+CONTEXTS = 4  # WebGL contexts that may live on a page at once
+PATIENCE = 20_000  # milliseconds for a figure to be drawn, on a busy machine with no GPU
+
+COUNT_CONTEXTS = """
+window.webglContexts = new Set();
+for (const Canvas of [HTMLCanvasElement, window.OffscreenCanvas].filter(Boolean)) {
+  const getContext = Canvas.prototype.getContext;
+  Canvas.prototype.getContext = function (kind, ...rest) {
+    const context = getContext.call(this, kind, ...rest);
+    if (context && /webgl/.test(kind)) window.webglContexts.add(context);
+    return context;
+  };
+}
+window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
+"""
+
+
+def find_browser() -> str | None:
+    """The path of the machine's Chromium or Chrome, or None."""
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@contextmanager
+def started(executable: str) -> Iterator[Browser]:
+    """The browser, closed at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing: what a page lacks is a fault of that page."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder's address on this machine, for as long as the context lasts."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Visit:
+    """One page, opened; `faults` grows with all that goes wrong while it is open."""
+
+    def __init__(self, browser: Browser, address: str, width: int = 1400) -> None:
+        self.faults: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, reduced_motion="reduce"
+        )
+        self.page: Page = self.context.new_page()
+        self.host = urlsplit(address).netloc
+        self.page.add_init_script(COUNT_CONTEXTS)
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        self.page.on("request", self._asked)
+        self.page.on("response", self._answered)
+        self.page.goto(address, wait_until="load")
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def _heard(self, message) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _asked(self, request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob", "about") and address.netloc != self.host:
+            self.faults.append(f"request to another host: {request.url}")
+
+    def _answered(self, response) -> None:
+        if response.status >= 400:
+            self.faults.append(f"{response.status}: {response.url}")
+
+    # ---- what to look at
+
+    def draw_figures(self) -> None:
+        """Scroll to every figure in turn: each is drawn, and the live contexts stay few."""
+        figures = self.page.locator(".g3-plot")
+        for k in range(figures.count()):
+            figure = figures.nth(k)
+            name = figure.get_attribute("data-figure")
+            figure.scroll_into_view_if_needed()
+            try:
+                figure.locator("xpath=self::*[@data-drawn]").wait_for(timeout=PATIENCE)
+            except Error:
+                self.faults.append(f"figure {name} was not drawn")
+                continue
+            if is_blank(figure.locator(".g3-canvas").screenshot()):
+                self.faults.append(f"figure {name} is blank")
+            self.count_contexts()
+
+    def count_contexts(self) -> None:
+        live = self.page.evaluate("liveContexts()")
+        if live > CONTEXTS:
+            self.faults.append(f"{live} live WebGL contexts, wanted {CONTEXTS} at most")
+
+    def switch_theme(self) -> None:
+        """The figure in sight takes on the colours of the other theme."""
+        figure = self.page.locator(".g3-plot[data-drawn]").first
+        if not figure.count():
+            return
+        ink = "() => document.querySelector('.g3-plot[data-drawn] .g3-canvas')._fullLayout.font.color"
+        before = self.page.evaluate(ink)
+        theme = self.page.evaluate(
+            "document.documentElement.dataset.theme = "
+            "document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'"
+        )
+        try:
+            self.page.wait_for_function(f"before => ({ink})() !== before", arg=before)
+        except Error:
+            self.faults.append(f"a figure kept its colours in the {theme} theme")
+
+    def measure_width(self) -> None:
+        """The page does not scroll sideways: what is wide scrolls inside itself."""
+        wide, window = self.page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        if wide > window:
+            self.faults.append(f"the page is {wide} px wide in a window of {window} px")
+
+    def read_formulas(self) -> None:
+        """Formulas are elements, not the LaTeX they were written in."""
+        left = self.page.evaluate(
+            r"""() => {
+              const walker = document.createTreeWalker(document.querySelector("article") ?? document.body, 4);
+              const found = [];
+              while (walker.nextNode()) {
+                const node = walker.currentNode;
+                if (node.parentElement.closest("pre, code, script, style, math, noscript")) continue;
+                const match = node.data.match(/\$\$|\\\(|\\\[|\\(frac|sum|mathbf|mathrm|begin)\b/);
+                if (match) found.push(node.data.trim().slice(0, 80));
+              }
+              return [...found, ...[...document.querySelectorAll("merror")].map((e) => e.textContent)];
+            }"""
+        )
+        self.faults += [f"a formula that is not shown: {text}" for text in left]
+
+
+def is_blank(png: bytes) -> bool:
+    """Nothing was drawn: one colour, or next to nothing else."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    counts = image.getcolors(maxcolors=image.width * image.height)
+    most = max(count for count, _ in counts)
+    return most > 0.9995 * image.width * image.height

@@ -1,0 +1,33 @@
+"""What the tests of the site share: the built book, a browser, a maker of small books."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from .browser import find_browser, served, started
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "_build" / "html"
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = find_browser()
+    if executable is None:
+        message = "no Chromium or Chrome on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with started(executable) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def book():
+    """The address of the built book."""
+    with served(BUILT) as address:
+        yield address
