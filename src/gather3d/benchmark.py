@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
+_LONG = 0.4  # seconds that one row may take in all; a slow one still gets two turns
 _COLUMNS = ("", "time", "must move", "GB/s", "against baseline")
 
 
@@ -150,7 +151,7 @@ def compare(
     spent = dict.fromkeys(rows, 0.0)
     for turn in range(rounds):
         for name, timer in timers.items():
-            if turn >= 2 and spent[name] > 2 * rounds * min_run_time:
+            if turn >= 2 and spent[name] > _LONG:
                 continue  # it takes so long that a few turns say enough
             start = time.perf_counter()
             times[name].append(timer.blocked_autorange(min_run_time=min_run_time).median)

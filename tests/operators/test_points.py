@@ -18,7 +18,7 @@ SCALES = st.sampled_from([1e-3, 1.0, 1e3])  # millimetres to kilometres
 
 @st.composite
 def clouds(draw, least=1, make=None):
-    """(query [B, M, 3], points [B, N, 3]), scattered or on a lattice, where many are equally far."""
+    """(query [B, M, 3], points [B, N, 3]), scattered or on a lattice with many equal distances."""
     B, M, N = draw(SIZES), draw(SIZES), draw(st.integers(least, 9))
     make, seed = make or draw(st.sampled_from([values, whole])), draw(SEEDS)
     scale = draw(SCALES) if make is values else 1

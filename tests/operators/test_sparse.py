@@ -42,7 +42,7 @@ def test_round_trip(device, dense, layout):
     sparse = SparseVolume.from_dense(place(dense, device, layout))
     close(sparse.to_dense(), dense)
     close(sparse.coords, np.argwhere((dense != 0).any(1).numpy()).reshape(-1, 4))
-    b, z, y, x = sparse.coords.cpu().T
+    b, z, y, x = sparse.coords.cpu().numpy().T
     close(sparse.features, dense.numpy()[b, :, z, y, x])
     assert (sparse.shape, sparse.batch_size) == (tuple(dense.shape[2:]), len(dense))
     again = SparseVolume.from_dense(sparse.to_dense())
@@ -180,7 +180,7 @@ def test_kernel_map(device, dense, kernel, stride, padding, dilation):
 
 @given(volumes(), KERNELS, STEPS, st.sampled_from([0, 1, (0, 1, 0)]), DILATIONS, SEEDS)
 def test_transpose(device, dense, kernel, stride, padding, dilation, seed):
-    """The rulebook read backwards is F.conv_transpose3d, wherever the first convolution was active."""
+    """The rulebook read backwards is F.conv_transpose3d, at the voxels it was made from."""
     kernel, steps, pads, dilations = map(three, (kernel, stride, padding, dilation))
     room = list(zip(dense.shape[2:], kernel, steps, pads, dilations, strict=True))
     assume(all(n + 2 * p > d * (k - 1) for n, k, _, p, d in room))
@@ -199,7 +199,7 @@ def test_transpose(device, dense, kernel, stride, padding, dilation, seed):
     full = F.conv_transpose3d(
         y.to_dense().cpu(), weight, None, steps, pads, tuple(left), 1, dilations
     )
-    b, *zyx = x.coords.cpu().T
+    b, *zyx = x.coords.cpu().numpy().T
     close(got, full.numpy()[b, :, *zyx])
 
 
@@ -209,13 +209,13 @@ def test_coords_in_any_order(device):
     features = torch.tensor([[1.0], [2.0], [3.0], [4.0]], device=device)
     weight = values(0, (1, 1, 3, 3, 3), torch.float32)
     dense = torch.zeros(2, 1, 2, 2, 2)
-    b, *zyx = coords.cpu().T
+    b, *zyx = coords.cpu().numpy().T
     dense[b, 0, *zyx] = features[:, 0].cpu()
     wanted = F.conv3d(dense, weight, padding=1)
     for submanifold in (True, False):
         rulebook = gather3d.kernel_map(coords, (2, 2, 2), 3, submanifold=submanifold)
         got = gather3d.apply_kernel_map(features, weight.to(device), rulebook)
-        b, *zyx = rulebook.coords_out.cpu().T
+        b, *zyx = rulebook.coords_out.cpu().numpy().T
         close(got[:, 0], wanted.numpy()[b, 0, *zyx])
         if submanifold:
             close(rulebook.coords_out, coords)

@@ -767,11 +767,10 @@ def _spy(canvas, places, shape, role) -> None:
     """Dots for the nonzeros. Those that fall on the same spot of the screen are drawn once."""
     rows, columns = shape
     scale = 360 / max(rows, columns)
-    width, height = max(columns * scale, 24), max(rows * scale, 24)
-    dot = max(1.5, min(6.0, scale))
-    across = (places[1].double() / columns * (width - dot) * 2).round() / 2
-    down = (places[0].double() / rows * (height - dot) * 2).round() / 2
-    spots = torch.stack([across, down], dim=1).unique(dim=0).tolist()
-    path = "".join(f"M{_n(x)} {_n(y)}h{_n(dot)}v{_n(dot)}h-{_n(dot)}z" for x, y in spots)
+    step = max(scale, 2)  # of the raster that dots lie on
+    spots = (places.double() * scale / step).floor().T.unique(dim=0) * step
+    dot = min(step, 6)
+    width, height = max(columns * scale, step), max(rows * scale, step)
+    path = "".join(f"M{_n(x)} {_n(y)}h{_n(dot)}v{_n(dot)}h-{_n(dot)}z" for y, x in spots.tolist())
     canvas.outline(0, 0, width, height, heavy=1)
     canvas.add(f'<path d="{path}" style="fill:{css(role)}"/>')

@@ -36,7 +36,7 @@ def numbers(values: Any, name: str) -> np.ndarray:
 
 
 def coordinates(values: Any, name: str, widths: tuple[int, ...] = (3,)) -> np.ndarray:
-    """Positions `[N, 3]` as float32, rounded to a hundred-thousandth of their extent or to 1 mm.
+    """Positions `[N, 3]`, checked, as float64.
 
     Raises:
         ValueError: another shape, no points, NaN or infinity.
@@ -53,12 +53,11 @@ def coordinates(values: Any, name: str, widths: tuple[int, ...] = (3,)) -> np.nd
             f"{name}: {int(bad.sum())} of {len(array)} rows hold NaN or infinity "
             f"(the first is row {int(bad.argmax())}), wanted finite coordinates"
         )
-    return shortened(array)
+    return array.astype(np.float64)
 
 
 def shortened(array: np.ndarray) -> np.ndarray:
-    """float32 with no more digits than a screen can show, so that pages compress well."""
-    array = array.astype(np.float64)
+    """float32, rounded to 1 mm or a hundred-thousandth of the extent: a page compresses better."""
     extent = float(np.ptp(array[np.isfinite(array)])) if np.isfinite(array).any() else 0.0
     step = min(1e-3, extent * 1e-5) if extent else 0.0
     if step:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .inputs import column, coordinates, evenly, numbers
+from .inputs import column, coordinates, evenly, numbers, shortened
 from .palette import DASHES, SCALE, SYMBOLS, colour
 
 # --- in space --------------------------------------------------------------------------------
@@ -50,13 +50,14 @@ def points(
     xyz = coordinates(xyz, "xyz")
     total = len(xyz)
     keep = evenly(total, limit)
+    shown = shortened(xyz[keep])
     marker = _marker(total, keep, values, colors, role, size, scale, label, limits)
     if values is None and colors is None:
         marker["symbol"] = SYMBOLS[role]
     return go.Scatter3d(
-        x=xyz[keep, 0],
-        y=xyz[keep, 1],
-        z=xyz[keep, 2],
+        x=shown[:, 0],
+        y=shown[:, 1],
+        z=shown[:, 2],
         mode="markers",
         marker=marker,
         opacity=opacity,
@@ -127,14 +128,15 @@ def wire(
         size: the edge of a box, metres; or its three edges (x, y, z).
     """
     centres = coordinates(centres, "centres")
-    half = _edges(size) / 2
+    edges = _edges(size)
     total = len(centres)
     keep = evenly(total, limit)
     signs = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)])
-    corners = centres[keep, None, :] + signs * half
+    corners = centres[keep, None, :] + signs * edges / 2
     pairs = np.array([[a, a | bit] for bit in (1, 2, 4) for a in range(8) if not a & bit])
     ends = corners[:, pairs].reshape(-1, 2, 3)
-    ends = np.unique(ends.round(5), axis=0)
+    _, once = np.unique(_places(ends, edges).reshape(-1, 6), axis=0, return_index=True)
+    ends = ends[once]
     trace = segments(ends[:, 0], ends[:, 1], role=role, width=width, opacity=opacity)
     return trace.update(**_naming(name, "boxes", len(keep), total))
 
@@ -158,7 +160,7 @@ def segments(
         ValueError: the two shapes differ, or a coordinate is NaN.
     """
     start, end = _pair(start, end)
-    path = np.full((len(start), 3, start.shape[1]), np.nan, dtype=np.float32)
+    path = np.full((len(start), 3, start.shape[1]), np.nan)
     path[:, 0], path[:, 1] = start, end
     return _path(path.reshape(-1, start.shape[1]), role, name, width, opacity)
 
@@ -188,7 +190,7 @@ def arrows(
     length = np.linalg.norm(along, axis=1, keepdims=True)
     head = head * np.minimum(length, np.median(length)) / np.maximum(length, 1e-12)
     back, side = -along * head, _across(along) * head * 0.4
-    path = np.full((len(start), 6, start.shape[1]), np.nan, dtype=np.float32)
+    path = np.full((len(start), 6, start.shape[1]), np.nan)
     path[:, 0], path[:, 1] = start, end
     path[:, 2], path[:, 3], path[:, 4] = end + back + side, end, end + back - side
     return _path(path.reshape(-1, start.shape[1]), role, name, width, opacity)
@@ -371,6 +373,7 @@ def _path(path: np.ndarray, role: str, name: str | None, width: float, opacity: 
         "opacity": opacity,
         **_naming(name, "lines", 1, 1),
     }
+    path = shortened(path)
     if path.shape[1] == 2:
         return go.Scatter(x=path[:, 0], y=path[:, 1], **look)
     return go.Scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], **look)
@@ -380,6 +383,7 @@ def _mesh(
     vertices: np.ndarray, faces: np.ndarray, flat: bool, opacity: float, look: dict, naming: dict
 ) -> go.Mesh3d:
     faces = faces.astype(np.uint16 if len(vertices) < 2**16 else np.int32)
+    vertices = shortened(vertices)
     return go.Mesh3d(
         x=vertices[:, 0],
         y=vertices[:, 1],
@@ -420,15 +424,19 @@ def _boxes(centres: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarr
                       [2, 3, 7, 6], [0, 4, 7, 3], [1, 2, 6, 5]])  # fmt: skip
     middle = centres[:, None, :] + signs[sides].mean(axis=1) * edges / 2  # [V, 6, 3]
     # A side that two boxes share has one middle, and lies between them where nobody sees it.
-    key = ((middle - centres.min(axis=0)) / edges * 4).round().astype(np.int64).reshape(-1, 3)
-    _, inverse, counts = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    where = _places(middle, edges).reshape(-1, 3)
+    _, inverse, counts = np.unique(where, axis=0, return_inverse=True, return_counts=True)
     seen = np.flatnonzero(counts[inverse.reshape(-1)] == 1)
     owner, side = seen // 6, seen % 6
     corner = centres[owner, None, :] + signs[sides[side]] * edges / 2  # [F, 4, 3]
-    corners, where = np.unique(
-        corner.reshape(-1, 3).astype(np.float32).round(4), axis=0, return_inverse=True
-    )
-    return corners, where.reshape(-1, 4), owner
+    where = _places(corner, edges).reshape(-1, 3)
+    _, once, inverse = np.unique(where, axis=0, return_index=True, return_inverse=True)
+    return corner.reshape(-1, 3)[once], inverse.reshape(-1, 4), owner
+
+
+def _places(positions: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Whole numbers that are equal where positions are, to a small part of a box's edge."""
+    return (positions / edges * 64 + 0.25).round().astype(np.int64)
 
 
 def _marker(total, keep, values, colors, role, size, scale, label, limits) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Slider:
         def redraw(change: dict | None = None) -> None:
             with output:
                 output.clear_output(wait=True)
-                display(self._picture(control.value))
+                display(_in_the_box_of(self.figure, self._picture(control.value)))
 
         control.observe(redraw, names="value")
         redraw()
@@ -124,12 +124,11 @@ class Slider:
             for label, f in zip(self.labels, figures, strict=True)
         ]  # fmt: skip
         frozen = go.Figure(base["data"], base["layout"], frames)
-        # The slider stands above the picture, as the live one does; the legend moves inside.
+        top = (base["layout"].get("margin") or {}).get("t", 10)  # the legend's room
         return frozen.update_layout(
             meta=self._meta,
             height=(base["layout"].get("height") or 400) + _HEAD,
-            margin={"t": _HEAD + (base["layout"].get("margin") or {}).get("t", 10)},
-            legend={"y": 1, "yanchor": "top"},
+            margin={"t": _HEAD + top},
             sliders=[
                 {
                     "active": self._start,
@@ -139,7 +138,7 @@ class Slider:
                     "x": 0.03,
                     "y": 1,
                     "yanchor": "bottom",
-                    "pad": {"b": 10},
+                    "pad": {"b": top},
                     "bgcolor": GRID,
                     "activebgcolor": INDEX,
                     "bordercolor": INK,
@@ -276,6 +275,23 @@ def _share_scales(pictures: list[go.Figure]) -> None:
         if flat.size and all(owner[low] is None for owner in owners):
             for owner in owners:
                 owner[low], owner[high] = float(flat.min()), float(flat.max())
+
+
+def _in_the_box_of(frozen: go.Figure, picture: go.Figure) -> go.Figure:
+    """A live picture with the axes and the limits of colour that all values share."""
+    if picture.layout.scene.aspectmode:
+        picture.layout.scene = frozen.layout.scene
+    for axis in ("xaxis", "yaxis"):
+        if frozen.layout[axis].range:
+            picture.layout[axis].range = frozen.layout[axis].range
+    for trace, model in zip(picture.data, frozen.data, strict=True):
+        if trace.type == "heatmap":
+            trace.update(zmin=model.zmin, zmax=model.zmax)
+        elif trace.type == "mesh3d":
+            trace.update(cmin=model.cmin, cmax=model.cmax)
+        else:
+            trace.marker.update(cmin=model.marker.cmin, cmax=model.marker.cmax)
+    return picture
 
 
 def _share_boxes(figures: list[dict]) -> None:

@@ -1,0 +1,225 @@
+"""The build is strict, and builds no more than it must: small books with one fault each.
+
+Each is built by `jupyter-book build` with the book's own _config.yml and extension.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from .conftest import ROOT
+
+JUPYTER_BOOK = Path(sys.executable).with_name("jupyter-book")
+
+FIGURE = """\
+import plotly.graph_objects as go
+go.Figure(go.Scatter3d(x=[0, 1], y=[0, 1], z=[0, 1]), layout={{"meta": {}, "height": 300}})"""
+WORDS = '{"caption": "Two `points`, $x^2$ apart.", "alt": "A line \\"up\\"."}'
+
+
+class SmallBook:
+    """A landing page and one chapter, with the configuration of the real book."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = yaml.safe_load((ROOT / "_config.yml").read_text())
+        self.config["sphinx"]["local_extensions"]["gather3d_book"] = str(ROOT / "book" / "_ext")
+        (root / "book").mkdir()
+        (root / "notebooks").mkdir()
+        (root / "src").mkdir()
+        (root / "book" / "_static").symlink_to(ROOT / "book" / "_static")
+        (root / "book" / "references.bib").write_text(
+            "@book{known, author={A. Author}, title={T}, publisher={P}, year={2020}}\n"
+        )
+        (root / "_toc.yml").write_text(
+            "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/01-one\n"
+        )
+        for name in ("requirements.txt", "pyproject.toml"):
+            (root / name).write_text("")
+        self.page("Some text, a formula $x^2$ and {cite}`known`.\n\n```{bibliography}\n```")
+        self.chapter("assert 1 < 2")
+
+    def page(self, text: str) -> None:
+        (self.root / "book" / "index.md").write_text(f"# A book\n\n{text}\n")
+
+    def chapter(self, *sources: str, tags=(), text: str = "# 1 · One") -> None:
+        cells = [new_code_cell(s, metadata={"tags": list(tags)}) for s in sources]
+        notebook = new_notebook(cells=[new_markdown_cell(text), *cells])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.root / "notebooks" / "01-one.ipynb")
+
+    def build(self, **environment: str) -> tuple[int, str]:
+        """The exit status of `jupyter-book build .` and all that it printed."""
+        (self.root / "_config.yml").write_text(yaml.safe_dump(self.config))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PAGES_"))}
+        done = subprocess.run(
+            [JUPYTER_BOOK, "build", "."],
+            cwd=self.root,
+            env=kept | {"NO_COLOR": "1"} | environment,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def html(self, name: str) -> str:
+        return (self.root / "_build" / "html" / name).read_text()
+
+
+@pytest.fixture
+def small(tmp_path):
+    return SmallBook(tmp_path)
+
+
+def test_good_book(small):
+    small.chapter("print('it', 'ran')", FIGURE.format(WORDS))
+    status, output = small.build()
+    assert status == 0, output
+    assert "Executing notebook" in output
+
+    page = small.html("notebooks/01-one.html")
+    assert "it ran" in page
+    assert '<div class="g3-plot" role="img" aria-label="A line &quot;up&quot;."' in page
+    assert 'style="height:300px"' in page
+    caption = page[page.index("<figcaption>") : page.index("</figcaption>")]
+    assert "<code" in caption and "<math" in caption
+    assert "<msup>" in small.html("book/index.html")
+    for absent in ("require.js", "require.min.js", "mathjax", "thebe", "launch", "github.com"):
+        assert absent not in page.lower(), absent
+    data = small.root / "_build" / "html" / "_figures" / "notebooks" / "01-one-2-0.js"
+    assert '"notebooks/01-one-2-0"' in data.read_text()
+    assert "scatter3d" in data.read_text() and "scatter3d" not in page
+
+    # again, nothing changed: no page is read, no notebook is executed
+    status, output = small.build()
+    assert status == 0, output
+    assert "Executing notebook" not in output and "no targets are out of date" in output
+
+    # the text changed, the code did not: outputs come from the cache, and the record says they ran
+    small.chapter("print('it', 'ran')", FIGURE.format(WORDS), text="# 1 · Another title")
+    status, output = small.build()
+    assert status == 0, output
+    assert "Using cached notebook" in output and "Another title" in small.html(
+        "notebooks/01-one.html"
+    )
+
+    # what the notebook imports changed: it is executed again
+    (small.root / "src" / "operator.py").write_text("changed = True\n")
+    status, output = small.build()
+    assert status == 0, output
+    assert "Executing notebook" in output
+
+    # the pages are gone, what was read is not: figures are written again
+    shutil.rmtree(small.root / "_build" / "html")
+    status, output = small.build()
+    assert status == 0, output
+    assert data.exists() and "Executing notebook" not in output
+
+
+def test_repository_gives_the_links(small):
+    status, output = small.build(
+        GITHUB_SERVER_URL="https://forge.example",
+        GITHUB_REPOSITORY="readers/book",
+        GITHUB_REF_NAME="trunk",
+        PAGES_URL="https://readers.example/book",
+    )
+    assert status == 0, output
+    page = small.html("notebooks/01-one.html")
+    assert "https://forge.example/readers/book/edit/trunk/notebooks/01-one.ipynb" in page
+    assert "colab.research.google.com" in page and "mybinder.org" in page
+    assert '<link rel="canonical" href="https://readers.example/book/notebooks/01-one.html"' in page
+
+
+PAGE_FAULTS = {
+    "missing document": ("See {doc}`nowhere`.", "unknown document"),
+    "missing label": ("See {ref}`nowhere`.", "undefined label"),
+    "missing link target": ("See [there](nowhere.md).", "nowhere"),
+    "missing citation": ("As {cite}`nobody` says.\n\n```{bibliography}\n```", "nobody"),
+    "missing term": ("A {term}`no such word`.", "no such word"),
+    "unknown directive": ("```{nonsense}\n```", "nonsense"),
+    "formula": (r"$\nosuchcommand{x}$", "formula cannot be shown"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), PAGE_FAULTS.values(), ids=PAGE_FAULTS.keys())
+def test_fault_of_a_page(small, text, message):
+    (small.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    small.page(text)
+    status, output = small.build()
+    assert status != 0, output
+    assert message in output
+
+
+CHAPTER_FAULTS = {
+    "exception": (["raise ValueError('the cell failed')"], (), "ValueError: the cell failed"),
+    "allowed exception": (["1 / 0"], ["raises-exception"], "ZeroDivisionError"),
+    "warning": (["import warnings", "warnings.warn('beta')"], (), "stderr was found"),
+    "no alt": ([FIGURE.format('{"caption": "c"}')], (), "code cell 1 has no alt"),
+    "no caption": ([FIGURE.format('{"alt": "a"}')], (), "code cell 1 has no caption"),
+}
+
+
+@pytest.mark.parametrize(
+    ("sources", "tags", "message"), CHAPTER_FAULTS.values(), ids=CHAPTER_FAULTS.keys()
+)
+def test_fault_of_a_chapter(small, sources, tags, message):
+    small.chapter(*sources, tags=tags)
+    status, output = small.build()
+    assert status != 0, output
+    assert message in output
+
+
+def test_failed_build_fails_again(small):
+    """A fault found while reading is found again, though no file has changed since."""
+    small.page("```{nonsense}\n```")
+    for _ in range(2):
+        status, output = small.build()
+        assert status != 0 and "nonsense" in output, output
+
+
+@pytest.mark.parametrize(
+    "setting", [{"execute_notebooks": "off"}, {"exclude_patterns": ["notebooks/*"]}]
+)
+def test_unexecuted_notebook(small, setting):
+    """A chapter with stored outputs looks executed, and is not."""
+    small.config["execute"] |= setting
+    path = small.root / "notebooks" / "01-one.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [new_output("stream", name="stdout", text="stale\n")]
+    nbformat.write(notebook, path)
+    status, output = small.build()
+    assert status != 0, output
+    assert "was not executed" in output
+
+
+def test_too_many_scenes_in_one_figure():
+    from gather3d_book.figures import CONTEXTS, webgl_contexts
+
+    scenes = [{"type": "scatter3d", "scene": f"scene{k}"} for k in range(CONTEXTS + 1)]
+    assert webgl_contexts({"data": scenes}) == CONTEXTS + 1
+    assert webgl_contexts({"data": [{"type": "scatter3d"}, {"type": "mesh3d"}]}) == 1
+    assert webgl_contexts({"data": [{"type": "scatter"}]}) == 0
+
+
+def test_cache_key(tmp_path, monkeypatch):
+    """Outputs are used again for the same package, requirements and device, and for no other."""
+    from gather3d_book.execution import dependencies_hash
+
+    (tmp_path / "src").mkdir()
+    for name in ("src/points.py", "requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("as it was")
+    hashes = [dependencies_hash(tmp_path)]
+    assert dependencies_hash(tmp_path) == hashes[0]
+    (tmp_path / "src" / "points.py").write_text("changed")
+    hashes.append(dependencies_hash(tmp_path))
+    (tmp_path / "requirements.txt").write_text("changed")
+    hashes.append(dependencies_hash(tmp_path))
+    monkeypatch.setenv("GATHER3D_DEVICE", "another")
+    hashes.append(dependencies_hash(tmp_path))
+    assert len(set(hashes)) == len(hashes)
