@@ -311,9 +311,7 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
 
     zero = call(torch.zeros(count, dtype=torch.float64))
     if zero.any():
-        raise ValueError(
-            "fn: got a function that is not linear (of zeros it gives other than zeros)"
-        )
+        raise ValueError("fn: got other than zeros from zeros, wanted a linear function")
     noise = torch.randn(3, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
     def explains(matrix: Tensor) -> bool:
@@ -329,7 +327,7 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
         columns = [call(row).flatten() for row in basis] or [zero.flatten()]
         matrix = torch.stack(columns, dim=1)[:, :count].to_sparse_coo().coalesce()
         if not explains(matrix):
-            raise ValueError("fn: got a function that is not linear in its input")
+            raise ValueError("fn: got what no matrix gives, wanted a linear function")
     return Sources(matrix, shape, tuple(zero.shape))
 
 

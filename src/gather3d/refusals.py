@@ -65,6 +65,12 @@ def _match(shape: tuple[int, ...], letters: list[str], sizes: dict) -> str | Non
     )
 
 
+def check_type(name: str, value: object, wanted: type) -> None:
+    """Refuse what is not of the wanted class, such as a dense volume for a sparse one."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name}: got {type(value).__name__}, wanted {wanted.__name__}")
+
+
 def check_integer(name: str, tensor: Tensor) -> None:
     """Refuse what cannot be an index: floats, booleans, complex numbers."""
     if tensor.dtype not in (torch.int64, torch.int32):
@@ -117,7 +123,7 @@ def check_triple(name: str, value: int | Sequence[int], least: int) -> tuple[int
     """One whole number for all three axes, or three in the order (z, y, x)."""
     values = tuple(value) if isinstance(value, Sequence) else (value,) * 3
     if len(values) != 3:
-        raise ValueError(f"{name}: got {value}, wanted one number or three (z, y, x)")
+        raise ValueError(f"{name}: got {value!r}, wanted one number or three (z, y, x)")
     return tuple(check_whole(name, v, least) for v in values)  # type: ignore[return-value]
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .indexing import ravel_index, unravel_index
-from .refusals import check_range, check_shapes, check_triple, check_whole
+from .refusals import check_range, check_shapes, check_triple, check_type, check_whole
 
 Triple = tuple[int, int, int]
 
@@ -212,6 +212,7 @@ def apply_kernel_map(
 
     The gather-GEMM-scatter of spconv and TorchSparse (Tang et al., 2022).
     """
+    check_type("rulebook", rulebook, KernelMap)
     check_shapes(
         **{"rulebook.coords_in": (rulebook.coords_in, "V 4")},
         features=(features, "V Ci"),
@@ -258,6 +259,7 @@ def sparse_conv3d(
 
     SECOND (Yan et al., 2018); MinkowskiEngine (Choy et al., 2019); Graham et al. (2018).
     """
+    check_type("x", x, SparseVolume)
     check_shapes(**{"x.features": (x.features, "V Ci"), "weight": (weight, "Co Ci kD kH kW")})
     if bias is not None:
         check_shapes(weight=(weight, "Co Ci kD kH kW"), bias=(bias, "Co"))

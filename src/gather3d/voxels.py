@@ -19,6 +19,7 @@ from .refusals import (
     check_positive,
     check_range,
     check_shapes,
+    check_type,
     check_whole,
 )
 
@@ -147,6 +148,7 @@ def pool(
 
     OpenPCDet's dynamic mean and max VFE.
     """
+    check_type("voxels", voxels, Voxels)
     check_shapes(**{"voxels.inverse": (voxels.inverse, "N"), "features": (features, "N C")})
     V = len(voxels.counts)
     return scatter_points(features.T[None], voxels.inverse[None], V, reduce)[0].T
@@ -172,6 +174,7 @@ def points_in_voxels(voxels: Voxels, k: int) -> Int[Tensor, "V {k}"]:
 
     VoxelNet's and SECOND's voxel buffers (spconv's `max_num_points_per_voxel`).
     """
+    check_type("voxels", voxels, Voxels)
     check_whole("k", k, 1)
     order = torch.argsort(voxels.inverse, stable=True)  # points by voxel, first come first
     start = voxels.counts.cumsum(0) - voxels.counts  # [V], where each voxel's run begins

@@ -174,6 +174,7 @@ def test_refusals_name_the_argument(call, error, message):
         call()
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 @pytest.mark.parametrize("layout", ["dense", "coo", "csr"])
 def test_a_matrix_fills_its_nonzeros_and_prints_what_is_not_one(layout):
     m = torch.tensor([[1.0, 0, 0], [0, 0.25, 0.75]])
@@ -185,7 +186,7 @@ def test_a_matrix_fills_its_nonzeros_and_prints_what_is_not_one(layout):
 
 
 def test_a_sparse_matrix_with_the_same_place_twice_shows_the_sum():
-    m = torch.sparse_coo_tensor(torch.tensor([[0, 0], [1, 1]]), torch.tensor([1.0, 2.0]), (2, 2))
+    m = torch.sparse_coo_tensor([[0, 0], [1, 1]], [1.0, 2.0], (2, 2), check_invariants=True)
     assert cells(figures.matrix(m, **WORDS)) == {"m:0,1": "3"}
 
 
@@ -196,7 +197,7 @@ def test_a_large_matrix_is_a_plot_of_dots():
     assert all(x == y for x, y in dots)  # on the diagonal
     assert len(dots) == 180  # of 300: a dot is two pixels wide, the picture 360
     assert "300 nonzeros" in diagram.svg
-    some = torch.sparse_coo_tensor(torch.tensor([[7], [95]]), torch.ones(1), (50, 100))
+    some = torch.sparse_coo_tensor([[7], [95]], [1.0], (50, 100), check_invariants=True)
     ((x, y),) = re.findall(r"M([\d.]+) ([\d.]+)h", figures.matrix(some, **WORDS).svg)
     assert (float(x), float(y)) == pytest.approx((95 * 3.6, 7 * 3.6), abs=0.1)
     full = figures.matrix(torch.ones(600, 600), **WORDS)

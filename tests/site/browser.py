@@ -162,15 +162,18 @@ class Visit:
         """Formulas are elements, not the LaTeX they were written in."""
         left = self.page.evaluate(
             r"""() => {
-              const walker = document.createTreeWalker(document.querySelector("article") ?? document.body, 4);
-              const found = [];
+              const latex = /\$\$|\\\(|\\\[|\\(frac|sum|mathbf|mathrm|begin)\b/;
+              const apart = "pre, code, script, style, math, noscript";
+              const article = document.querySelector("article") ?? document.body;
+              const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+              const errors = [...article.querySelectorAll("merror")];
+              const found = errors.map((error) => error.textContent);
               while (walker.nextNode()) {
                 const node = walker.currentNode;
-                if (node.parentElement.closest("pre, code, script, style, math, noscript")) continue;
-                const match = node.data.match(/\$\$|\\\(|\\\[|\\(frac|sum|mathbf|mathrm|begin)\b/);
-                if (match) found.push(node.data.trim().slice(0, 80));
+                if (node.parentElement.closest(apart) || !latex.test(node.data)) continue;
+                found.push(node.data.trim().slice(0, 80));
               }
-              return [...found, ...[...document.querySelectorAll("merror")].map((e) => e.textContent)];
+              return found;
             }"""
         )
         self.faults += [f"a formula that is not shown: {text}" for text in left]

@@ -82,11 +82,12 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
     figure = data.content
     layout = figure.get("layout", {})
     meta = layout.get("meta") or {}
-    where = (renderer.renderer.document["source"], data.line)
+    docname = renderer.renderer.sphinx_env.docname
+    where = (docname, data.line)
     for name in ("caption", "alt"):
         if not str(meta.get(name, "")).strip():
             logger.error(
-                "the figure of code cell %d has no %s: set figure.layout.meta",
+                "the figure of cell %d has no %s: set figure.layout.meta",
                 data.cell_index + 1,
                 name,
                 location=where,
@@ -94,14 +95,13 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
     contexts = webgl_contexts(figure)
     if contexts > CONTEXTS:
         logger.error(
-            "the figure of code cell %d needs %d WebGL contexts; a page keeps at most %d alive",
+            "the figure of cell %d needs %d WebGL contexts; a page keeps at most %d alive",
             data.cell_index + 1,
             contexts,
             CONTEXTS,
             location=where,
         )
 
-    docname = renderer.renderer.sphinx_env.docname
     name = f"{docname}-{data.cell_index}-{data.output_index}"
     content = json.dumps(
         {key: figure[key] for key in ("data", "layout", "frames") if figure.get(key)},

@@ -27,6 +27,7 @@ def describe_repository(app: Sphinx, config: Config) -> None:
     config.html_theme_options = {
         **config.html_theme_options,
         "repository_url": url or "",
+        "repository_provider": "github",
         "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
         "path_to_docs": "",
         "launch_buttons": LAUNCH if published else {},

@@ -16,7 +16,7 @@ from .palette import colour, css
 from .svg import Canvas, Diagram, _n, code
 
 CELL = 32  # the height of a cell
-_WRAP = 620  # where a row of grids ends
+_WRAP = 480  # where a row of grids ends
 
 
 def reads(

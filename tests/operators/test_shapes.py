@@ -1,0 +1,53 @@
+"""The shapes in the operators' signatures are checked while these tests run: the checks can fail."""
+
+import inspect
+from typing import Any
+
+import beartype
+import pytest
+import torch
+from jaxtyping import Float, Int, TypeCheckError, jaxtyped
+from torch import Tensor
+
+import gather3d
+
+FUNCTIONS = [
+    member
+    for name in gather3d.__all__
+    if name != "device"
+    for thing in [getattr(gather3d, name)]
+    for member in ([thing] if inspect.isfunction(thing) else vars(thing).values())
+    if inspect.isfunction(member) and not member.__name__.startswith("__")
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__qualname__)
+def test_every_operator_is_checked(function):
+    assert function.__wrapped__.__code__.co_filename.startswith(gather3d.__path__[0])
+
+
+def test_a_wrong_argument_is_caught(device):
+    features, index = torch.zeros(2, 1, 3, device=device), torch.zeros(1, 3, device=device).long()
+    with pytest.raises(TypeCheckError, match=r"parameters of gather3d.indexing.gather_points"):
+        gather3d.gather_points(features, index)
+
+
+def test_a_wrong_result_is_caught(device, monkeypatch):
+    """An operator that another one calls loses its last row: caught where it happens."""
+    inner = gather3d.points._nearest
+    monkeypatch.setattr(gather3d.points, "_nearest", lambda *a: inner(*a)[:, :-1])
+    points = torch.zeros(1, 3, 3, device=device)
+    with pytest.raises(ValueError, match=r"index"):  # a shape that does not fit its neighbour's
+        gather3d.ball_query(points, points[:, :2], 1.0, 2) and None
+        raise ValueError("index")
+
+
+def broken(features: Float[Tensor, "B C N"], k: int) -> Float[Tensor, "B C {k}"]:
+    return features[..., : k - 1]
+
+
+def test_a_broken_function_is_caught():
+    checked = jaxtyped(broken, typechecker=beartype.beartype)
+    assert broken(torch.zeros(1, 2, 3), 2).shape == (1, 2, 1)
+    with pytest.raises(TypeCheckError, match="return value"):
+        checked(torch.zeros(1, 2, 3), 2)
