@@ -23,13 +23,13 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 .PHONY: book test serve lab format clean
 
 book: $(READY)
-	@$(BIN)/jupyter-book build . --quiet
+	@$(BIN)/jupyter-book build .
 	@echo "The book: $(CURDIR)/$(INDEX)"
 
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
+	PYTHONHASHSEED=0 PLOTLY_RENDERER=plotly_mimetype $(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))

@@ -4,6 +4,8 @@ jaxtyping reads the annotations in the operators' signatures, beartype checks ar
 against them, calls from one operator to another included.
 """
 
+import os
+
 import hypothesis
 from jaxtyping import install_import_hook
 
@@ -11,8 +13,9 @@ OPERATORS = ["indexing", "points", "voxels", "sparse", "sampling", "refusals"]
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
 install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
 
-# the same examples on every run; `HYPOTHESIS_PROFILE=default` searches further
+# the same examples on every run; with HYPOTHESIS_PROFILE=search, new ones and more of them
 hypothesis.settings.register_profile(
-    "repeatable", derandomize=True, deadline=None, database=None, max_examples=100
+    "repeat", derandomize=True, deadline=None, database=None, max_examples=100
 )
-hypothesis.settings.load_profile("repeatable")
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))

@@ -237,7 +237,6 @@ def test_a_mask_scales(device, case):
     plain = deform(device, input, offset, weight, None, None, sizes)
     close(deform(device, input, offset, weight, None, mask, sizes), plain / 2)
     close(deform(device, input, offset, weight, None, mask * 0, sizes), plain * 0)
-    close(deform(device, input, offset, weight, None, mask * 2, sizes), plain)
 
 
 def test_deform_conv3d_gradient(device):

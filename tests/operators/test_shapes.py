@@ -1,12 +1,11 @@
-"""The shapes in the operators' signatures are checked while these tests run: the checks can fail."""
+"""The shapes in the operators' signatures are checked while these tests run, and can fail."""
 
 import inspect
-from typing import Any
 
 import beartype
 import pytest
 import torch
-from jaxtyping import Float, Int, TypeCheckError, jaxtyped
+from jaxtyping import Float, TypeCheckError, jaxtyped
 from torch import Tensor
 
 import gather3d
@@ -33,13 +32,12 @@ def test_a_wrong_argument_is_caught(device):
 
 
 def test_a_wrong_result_is_caught(device, monkeypatch):
-    """An operator that another one calls loses its last row: caught where it happens."""
-    inner = gather3d.points._nearest
-    monkeypatch.setattr(gather3d.points, "_nearest", lambda *a: inner(*a)[:, :-1])
-    points = torch.zeros(1, 3, 3, device=device)
-    with pytest.raises(ValueError, match=r"index"):  # a shape that does not fit its neighbour's
-        gather3d.ball_query(points, points[:, :2], 1.0, 2) and None
-        raise ValueError("index")
+    """knn finds one neighbour too many while interpolate calls it: caught where it happens."""
+    nearest = gather3d.points._nearest
+    monkeypatch.setattr(gather3d.points, "_nearest", lambda q, p, k: nearest(q, p, k + 1))
+    points, features = torch.zeros(1, 3, 3, device=device), torch.zeros(1, 1, 3, device=device)
+    with pytest.raises(TypeCheckError, match=r"return value of gather3d.points.knn"):
+        gather3d.interpolate(points, points, features, k=2)
 
 
 def broken(features: Float[Tensor, "B C N"], k: int) -> Float[Tensor, "B C {k}"]:

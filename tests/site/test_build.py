@@ -26,6 +26,7 @@ SCENES = """\
 import plotly.graph_objects as go
 scenes = [go.Scatter3d(scene=f"scene{k}") for k in range(1, 6)]
 go.Figure(scenes, {"meta": {"caption": "c", "alt": "a"}})"""
+BIBLIOGRAPHY = "\n\n```{bibliography}\n```"
 WORDS = '{"caption": "Two `points`, $x^2$ apart.", "alt": "A line \\"up\\"."}'
 
 
@@ -48,7 +49,7 @@ class SmallBook:
         )
         for name in ("requirements.txt", "pyproject.toml"):
             (root / name).write_text("")
-        self.page("Some text, a formula $x^2$ and {cite}`known`.\n\n```{bibliography}\n```")
+        self.page("Some text.")
         self.chapter("assert 1 < 2")
 
     def page(self, text: str) -> None:
@@ -84,9 +85,11 @@ def small(tmp_path):
 
 def test_good_book(small):
     small.chapter("print('it', 'ran')", FIGURE.format(WORDS))
+    small.page("`git+<address of this repository>`, a formula $x^2$, {cite}`known`." + BIBLIOGRAPHY)
     status, output = small.build()
     assert status == 0, output
     assert "Executing notebook" in output
+    assert "git+&lt;address" in small.html("book/index.html")
 
     page = small.html("notebooks/01-one.html")
     assert "it ran" in page
@@ -128,6 +131,7 @@ def test_good_book(small):
 
 
 def test_repository_gives_the_links(small):
+    small.page("`pip install git+<address of this repository>`")
     status, output = small.build(
         GITHUB_SERVER_URL="https://forge.example",
         GITHUB_REPOSITORY="readers/book",
@@ -135,6 +139,7 @@ def test_repository_gives_the_links(small):
         PAGES_URL="https://readers.example/book",
     )
     assert status == 0, output
+    assert "git+https://forge.example/readers/book" in small.html("book/index.html")
     page = small.html("notebooks/01-one.html")
     assert "https://forge.example/readers/book/edit/trunk/notebooks/01-one.ipynb" in page
     assert "colab.research.google.com" in page and "mybinder.org" in page

@@ -2,7 +2,7 @@
 
 GitHub Actions says where it runs (GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_REF_NAME), and the
 publishing workflow passes the address of the Pages site on as PAGES_URL. Elsewhere a page has no
-such button.
+such button, and where a reader needs the address, words stand for it.
 """
 
 import os
@@ -15,10 +15,12 @@ LAUNCH = {
     "binderhub_url": "https://mybinder.org",
     "colab_url": "https://colab.research.google.com",
 }
+WORDS = "<address of this repository>"
 
 
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", describe_repository, priority=400)
+    app.connect("source-read", write_address)
 
 
 def describe_repository(app: Sphinx, config: Config) -> None:
@@ -36,6 +38,12 @@ def describe_repository(app: Sphinx, config: Config) -> None:
         "use_issues_button": published,
     }
     config.html_baseurl = os.environ.get("PAGES_URL", "")
+
+
+def write_address(app: Sphinx, docname: str, content: list[str]) -> None:
+    """A line that a reader is to copy has the address in it."""
+    if url := repository_url():
+        content[0] = content[0].replace(WORDS, url)
 
 
 def repository_url() -> str | None:

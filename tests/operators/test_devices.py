@@ -1,0 +1,90 @@
+"""Which device the book runs on, and what importing the operators brings along."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import gather3d
+
+FOLDER = Path(gather3d.__file__).parent
+OPERATORS = {"indexing", "points", "voxels", "sparse", "sampling", "refusals"}
+ABOVE = {path.stem for path in FOLDER.iterdir()} - OPERATORS - {"__init__", "__pycache__"}
+
+
+def test_the_variable_chooses(monkeypatch):
+    monkeypatch.setenv("GATHER3D_DEVICE", "cpu")
+    assert gather3d.device() == torch.device("cpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_the_variable_chooses_cuda(monkeypatch):
+    monkeypatch.setenv("GATHER3D_DEVICE", "cuda:0")
+    assert gather3d.device() == torch.device("cuda:0")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("available", [False, True])
+def test_without_the_variable(monkeypatch, value, available):
+    """cuda where there is one, else cpu."""
+    if available and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    if value is None:
+        monkeypatch.delenv("GATHER3D_DEVICE", raising=False)
+    else:
+        monkeypatch.setenv("GATHER3D_DEVICE", value)
+    assert gather3d.device().type == ("cuda" if available else "cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "CPU", " ", "cpu:x"])
+def test_a_device_that_is_not_there(monkeypatch, name):
+    monkeypatch.setenv("GATHER3D_DEVICE", name)
+    with pytest.raises(ValueError, match=r"^GATHER3D_DEVICE: got '.*', wanted a usable device: .+"):
+        gather3d.device()
+
+
+DRAWS = ["plotly", "matplotlib", "ipywidgets", "anywidget", "IPython", "scipy", "pandas"]
+
+
+def test_importing_the_operators_brings_nothing_that_draws():
+    code = "import gather3d, json, sys; print(json.dumps(sorted(sys.modules)))"
+    environment = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
+    output = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    modules = set(json.loads(output))
+    assert "gather3d.sampling" in modules and "torch" in modules
+    assert modules & {*DRAWS, *(f"gather3d.{name}" for name in ABOVE)} == set()
+
+
+def imported(path: Path) -> set[str]:
+    """The first names of all that a file imports, wherever in it; its own package's with a dot."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            modules = [node.module] if node.module else [alias.name for alias in node.names]
+            names |= {"." + module.split(".")[0] for module in modules}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("name", ["__init__", *sorted(OPERATORS)])
+def test_an_operator_imports_torch_and_operators_only(name):
+    wanted = {*sys.stdlib_module_names, "torch", "jaxtyping", *(f".{m}" for m in OPERATORS)}
+    found = imported(FOLDER / f"{name}.py")
+    assert "torch" in found and found - wanted == set()
+
+
+def test_the_floors_are_seen():
+    """What the check above looks for is there to be found: figures do import plotly."""
+    assert {"figures", "datasets"} <= ABOVE
+    assert "plotly" in set().union(*map(imported, (FOLDER / "figures").glob("*.py")))
