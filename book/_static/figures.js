@@ -8,7 +8,8 @@
   const CONTEXTS = 4; // browsers keep 8 to 16 for all tabs; book/_ext/gather3d_book/figures.py has the same number
   const NEAR = "400px"; // how far below and above the window a figure is drawn already
   const ROLES = ["source", "index", "result", "missing", "wrong", "ink", "line"];
-  const WIDE = 1.25; // width over height for which the figures' cameras are set
+  const ROOM = 1.12; // how much further than its figure says a camera stands
+  const WIDE = 1.35; // and further still where width over height is less than this
   const CONFIG = {
     responsive: true,
     displaylogo: false,
@@ -75,12 +76,12 @@
     return { data, layout: shown, frames, config: CONFIG };
   }
 
-  // A scene's camera fits its height; where the figure is narrow, step back so that the width fits too.
+  // Step back a little, so that the titles of the axes fit, and more where the figure is narrow.
   function fitted(camera, figure) {
+    if (!camera?.eye) return camera;
     const { t = 0, b = 0 } = figure.json.layout.margin ?? {};
-    const narrow = (WIDE * (figure.height - t - b)) / figure.element.clientWidth;
-    if (!camera?.eye || narrow <= 1) return camera;
-    const eye = Object.fromEntries(Object.entries(camera.eye).map(([axis, value]) => [axis, value * narrow]));
+    const back = Math.max(ROOM, (WIDE * (figure.height - t - b)) / figure.element.clientWidth);
+    const eye = Object.fromEntries(Object.entries(camera.eye).map(([axis, value]) => [axis, value * back]));
     return { ...camera, eye };
   }
 

@@ -99,7 +99,9 @@ def voxelize(
 
     # float64, because float32's rounding of the quotient would move points across walls
     origin = origin.double()
-    cell = torch.floor((points.double() - origin) / voxel_size)  # [N, 3], xyz
+    # and a tensor, because CUDA divides by a Python number by multiplying with its reciprocal
+    edge = origin.new_tensor(voxel_size)
+    cell = torch.floor((points.double() - origin) / edge)  # [N, 3], xyz
     if N and not (cell.abs() < 2**62).all():
         raise ValueError(
             f"voxel_size: got {voxel_size}, wanted a larger one: points lie 2^62 voxels away"

@@ -356,3 +356,14 @@ def test_sources_refuses(name):
 def test_sources_refuses_what_gives_no_tensor():
     with pytest.raises(TypeError, match=r"^fn: got float back, wanted a tensor"):
         gather3d.sources(lambda x: float(x.sum()), (3,))
+
+
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+def test_scatter_points_shares_the_gradient_of_a_tie_as_torch_amax_does(reduce, device):
+    for tied in (0.0, 3.0):  # 0 is also what an untouched slot holds, and may take no share
+        values = torch.full((1, 1, 2), tied, device=device, requires_grad=True)
+        index = torch.zeros(1, 2, dtype=torch.int64, device=device)
+        gather3d.scatter_points(values, index, 2, reduce).sum().backward()
+        alone = torch.full((2,), tied, device=device, requires_grad=True)
+        getattr(torch, reduce)(alone, 0).backward()
+        assert values.grad.flatten().tolist() == alone.grad.tolist() == [0.5, 0.5]

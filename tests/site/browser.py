@@ -120,9 +120,11 @@ class Visit:
     # ---- what to look at
 
     def draw_figures(self) -> None:
-        """Scroll to every figure in turn: each is drawn, and the live contexts stay few."""
+        """Scroll to every figure in turn, then back to the first: each is drawn, and the live
+        contexts stay few."""
         figures = self.page.locator(".g3-plot")
-        for k in range(figures.count()):
+        count = figures.count()
+        for k in [*range(count), *range(count > 1)]:
             figure = figures.nth(k)
             name = figure.get_attribute("data-figure")
             figure.scroll_into_view_if_needed()
@@ -139,6 +141,21 @@ class Visit:
         live = self.page.evaluate("liveContexts()")
         if live > CONTEXTS:
             self.faults.append(f"{live} live WebGL contexts, wanted {CONTEXTS} at most")
+
+    def move_sliders(self) -> None:
+        """A slider answers to the keyboard, and the figure shows another step."""
+        for slider in self.page.locator(".g3-plot:has(.g3-slider)").all():
+            name = slider.get_attribute("data-figure")
+            before = slider.locator(".g3-canvas").screenshot()
+            control = slider.locator("input[type=range]")
+            words = control.get_attribute("aria-valuetext")
+            last = control.input_value() == control.get_attribute("max")
+            control.press("ArrowLeft" if last else "ArrowRight")
+            self.page.wait_for_timeout(300)
+            if control.get_attribute("aria-valuetext") == words:
+                self.faults.append(f"the slider of figure {name} did not answer to a key")
+            elif slider.locator(".g3-canvas").screenshot() == before:
+                self.faults.append(f"figure {name} did not follow its slider")
 
     def switch_theme(self) -> None:
         """The figure in sight takes on the colours of the other theme."""

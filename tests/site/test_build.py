@@ -238,3 +238,18 @@ def test_cache_key(tmp_path, monkeypatch):
     monkeypatch.setenv("GATHER3D_DEVICE", "another")
     hashes.append(dependencies_hash(tmp_path))
     assert len(set(hashes)) == len(hashes)
+
+
+def test_stylesheet_knows_the_palette():
+    """The figure loader turns the values that figures are drawn in into the page's: the same."""
+    from gather3d.figures import palette
+
+    css = (ROOT / "book" / "_static" / "gather3d.css").read_text()
+    written = dict(re.findall(r"--g3-python-(\w+): ([^;]+);", css))
+    meanings = {name: value for name, value in palette.ROLES.items() if name != "context"}
+    expected = meanings | {"ink": palette.INK, "line": palette.GRID}
+    assert written == {name: value.lower() for name, value in expected.items()}
+    for theme in ("light", "dark"):
+        block = css[css.index(f'html[data-theme="{theme}"]') :].partition("}")[0]
+        named = set(re.findall(r"--g3-(\w+):", block))
+        assert named >= set(expected) | {"paper", "context"}

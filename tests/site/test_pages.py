@@ -18,10 +18,11 @@ def test_book_is_built():
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(browser, book, name):
-    """No error, no request to another host, every figure drawn and recoloured, formulas shown."""
+    """No error, no request elsewhere; figures drawn, moved, recoloured; formulas shown."""
     with Visit(browser, f"{book}/{name}") as visit:
         visit.read_formulas()
         visit.draw_figures()
+        visit.move_sliders()
         visit.switch_theme()
         assert visit.faults == []
 
@@ -68,6 +69,13 @@ BROKEN = {
         f"{CONTEXTS + 1} live WebGL contexts",
     ),
     "wide table": ("<div style='width: 900px'>wide</div>", "the page is"),
+    "slider that is dead": (
+        PLOT.format("data-drawn", "<svg><circle cx=9 cy=9 r=9 /></svg>").replace(
+            '<div class="g3-canvas">',
+            '<div class=g3-slider><input type=range aria-valuetext=3></div><div class="g3-canvas">',
+        ),
+        "the slider of figure f did not answer",
+    ),
     "formula left as LaTeX": (r"<p>\(x^2\)</p>", "a formula that is not shown"),
 }
 
@@ -79,6 +87,7 @@ def test_broken_page_is_noticed(browser, tmp_path, body, message):
     with served(tmp_path) as address, Visit(browser, f"{address}/page.html", width=375) as visit:
         visit.read_formulas()
         visit.draw_figures()
+        visit.move_sliders()
         visit.measure_width()
         assert any(message in fault for fault in visit.faults), visit.faults
 
