@@ -19,6 +19,11 @@ READY := $(VENV)/.ready
 INDEX := _build/html/index.html
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
+# what every kernel finds: figures as data, one order of sets, threads that wait without spinning
+export PLOTLY_RENDERER := plotly_mimetype
+export PYTHONHASHSEED := 0
+export OMP_WAIT_POLICY := passive
+
 .DEFAULT_GOAL := book
 .PHONY: book test serve lab format clean
 
@@ -29,7 +34,7 @@ book: $(READY)
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests
-	PYTHONHASHSEED=0 PLOTLY_RENDERER=plotly_mimetype $(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
+	$(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))

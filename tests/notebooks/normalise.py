@@ -30,7 +30,11 @@ IGNORED = "nbval-ignore-output"
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-KERNEL_ENVIRONMENT = {"PLOTLY_RENDERER": "plotly_mimetype", "PYTHONHASHSEED": "0"}
+KERNEL_ENVIRONMENT = {  # as the Makefile has it
+    "PLOTLY_RENDERER": "plotly_mimetype",
+    "PYTHONHASHSEED": "0",
+    "OMP_WAIT_POLICY": "passive",
+}
 CELL_TIMEOUT = 120  # seconds
 
 

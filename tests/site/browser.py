@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -23,6 +23,7 @@ ARGUMENTS = (
 )
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
+PAUSE = 200  # milliseconds between two looks
 PATIENCE = 20_000  # milliseconds for a figure to be drawn, on a busy machine with no GPU
 
 COUNT_CONTEXTS = """
@@ -120,8 +121,8 @@ class Visit:
     # ---- what to look at
 
     def draw_figures(self) -> None:
-        """Scroll to every figure in turn, then back to the first: each is drawn, and the live
-        contexts stay few."""
+        """Scroll to every figure in turn, then back to the first: each is drawn, its slider moves
+        it, and the live contexts stay few."""
         figures = self.page.locator(".g3-plot")
         count = figures.count()
         for k in [*range(count), *range(count > 1)]:
@@ -135,6 +136,7 @@ class Visit:
                 continue
             if is_blank(figure.locator(".g3-canvas").screenshot()):
                 self.faults.append(f"figure {name} is blank")
+            self.move_slider(figure, name)
             self.count_contexts()
 
     def count_contexts(self) -> None:
@@ -142,20 +144,23 @@ class Visit:
         if live > CONTEXTS:
             self.faults.append(f"{live} live WebGL contexts, wanted {CONTEXTS} at most")
 
-    def move_sliders(self) -> None:
-        """A slider answers to the keyboard, and the figure shows another step."""
-        for slider in self.page.locator(".g3-plot:has(.g3-slider)").all():
-            name = slider.get_attribute("data-figure")
-            before = slider.locator(".g3-canvas").screenshot()
-            control = slider.locator("input[type=range]")
-            words = control.get_attribute("aria-valuetext")
-            last = control.input_value() == control.get_attribute("max")
-            control.press("ArrowLeft" if last else "ArrowRight")
-            self.page.wait_for_timeout(300)
-            if control.get_attribute("aria-valuetext") == words:
-                self.faults.append(f"the slider of figure {name} did not answer to a key")
-            elif slider.locator(".g3-canvas").screenshot() == before:
-                self.faults.append(f"figure {name} did not follow its slider")
+    def move_slider(self, figure: Locator, name: str) -> None:
+        """Where a figure has a slider, it answers to the keyboard and the figure follows."""
+        control = figure.locator(".g3-slider input[type=range]")
+        if not control.count():
+            return
+        before = figure.locator(".g3-canvas").screenshot()
+        words = control.get_attribute("aria-valuetext")
+        last = control.input_value() == control.get_attribute("max")
+        control.press("ArrowLeft" if last else "ArrowRight")
+        if control.get_attribute("aria-valuetext") == words:
+            self.faults.append(f"the slider of figure {name} did not answer to a key")
+            return
+        for _ in range(10):
+            self.page.wait_for_timeout(PAUSE)
+            if figure.locator(".g3-canvas").screenshot() != before:
+                return
+        self.faults.append(f"figure {name} did not follow its slider")
 
     def switch_theme(self) -> None:
         """The figure in sight takes on the colours of the other theme."""

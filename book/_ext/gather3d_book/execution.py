@@ -26,6 +26,8 @@ def setup(app: Sphinx) -> None:
     # a figure is stored as its data, not as a page of HTML with plotly.js inside it
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     os.environ.setdefault("PYTHONHASHSEED", "0")
+    # threads that wait spin by default, and where cores are few they take them from those that work
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app.connect("config-inited", choose_cache)
     app.connect("doctree-read", refuse_tracebacks)
     app.connect("doctree-read", refuse_unexecuted)
