@@ -10,7 +10,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
-from IPython.display import display
 
 from .inputs import described
 from .palette import GRID, INDEX, INK
@@ -61,9 +60,11 @@ class Slider:
         )
 
         def redraw(change: dict | None = None) -> None:
-            with output:
-                output.clear_output(wait=True)
-                display(_in_the_box_of(self.figure, self._picture(control.value)))
+            # Set, not captured with `with output:`. nbclient answers a capture on the channel on
+            # which it waits for the cell's reply; it may miss the reply and sit out its timeout.
+            picture = _in_the_box_of(self.figure, self._picture(control.value))
+            shown = {"output_type": "display_data", "metadata": {}}
+            output.outputs = ({**shown, "data": picture._repr_mimebundle_()},)
 
         control.observe(redraw, names="value")
         redraw()
