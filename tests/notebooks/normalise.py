@@ -9,7 +9,8 @@ newline at the end. It has no execution metadata and no widget state, and its ex
 those of one run from the top (nbval takes a cell without one for a cell that was never run). An
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
 `widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
-carries the tag `nbval-ignore-output` for the same reason.
+carries the tag `nbval-ignore-output` for the same reason. On a page the code of a figure or a widget
+is folded away (`hide-input`): its words stand in the caption, and the picture is what is to be seen.
 """
 
 import argparse
@@ -27,6 +28,12 @@ UNSTORED = ("figure", "widget", "timing")
 
 IGNORED = "nbval-ignore-output"
 """The tag by which nbval knows them."""
+
+FOLDED = ("figure", "widget")
+"""Tags of cells whose code a page folds away, ..."""
+
+HIDDEN = "hide-input"
+"""... and the tag by which Jupyter Book knows them."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -94,6 +101,8 @@ def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     unstored = any(tag in UNSTORED for tag in tags)
     if unstored and IGNORED not in tags:
         tags.append(IGNORED)
+    if any(tag in FOLDED for tag in tags) and HIDDEN not in tags:
+        tags.append(HIDDEN)
 
     normal = NotebookNode(cell_type=cell.cell_type, id=name, metadata=NotebookNode())
     if tags:

@@ -194,7 +194,7 @@ def test_normal_form():
         },
     ]
     assert figure.outputs == []
-    assert figure.metadata.tags == ["figure", "nbval-ignore-output"]
+    assert figure.metadata.tags == ["figure", "nbval-ignore-output", "hide-input"]
     assert code.id == "twice" and figure.id == "cell-03"
     assert notebook.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
