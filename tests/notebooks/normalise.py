@@ -9,8 +9,8 @@ newline at the end. It has no execution metadata and no widget state, and its ex
 those of one run from the top (nbval takes a cell without one for a cell that was never run). An
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
 `widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
-carries the tag `nbval-ignore-output` for the same reason. On a page the code of a figure or a widget
-is folded away (`hide-input`): its words stand in the caption, and the picture is what is to be seen.
+carries the tag `nbval-ignore-output` for the same reason. On a page the code of a figure or a
+widget is folded away (`hide-input`): the picture is what is to be seen.
 """
 
 import argparse
