@@ -127,6 +127,25 @@ def check_triple(name: str, value: int | Sequence[int], least: int) -> tuple[int
     return tuple(check_whole(name, v, least) for v in values)  # type: ignore[return-value]
 
 
+def check_kernel_fits(
+    name: str,
+    got: object,
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[int, ...]:
+    """The sizes of a convolution's output; refuse a kernel that is larger than the padded input."""
+    axes = zip(shape, kernel, stride, padding, dilation, strict=True)
+    out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+    if any(o < 0 or (o == 0 and n > 0) for o, n in zip(out, shape, strict=True)):
+        raise ValueError(
+            f"{name}: got {got}, wanted a kernel {kernel} that fits the padded {shape}"
+        )
+    return out
+
+
 def check_cells(name: str, got: object, shape: Sequence[int]) -> None:
     """Refuse what leads to a grid with more cells than an int64 can count."""
     if (cells := math.prod(shape)) > INT64_MAX:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .indexing import gather_points
-from .refusals import check_finite, check_one_of, check_shapes, check_triple
+from .refusals import check_finite, check_kernel_fits, check_one_of, check_shapes, check_triple
 
 
 def trilinear_sample(
@@ -111,12 +111,10 @@ def deform_conv3d(
     stride = check_triple("stride", stride, 1)
     padding = check_triple("padding", padding, 0)
     dilation = check_triple("dilation", dilation, 1)
-    out_shape = tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(input.shape[2:], kernel, stride, padding, dilation, strict=True)
-    )
-    if min(out_shape) < 1:
-        raise ValueError(f"input: got shape {list(input.shape)}, wanted room for a kernel {kernel}")
+    shape = tuple(input.shape[2:])
+    out_shape = check_kernel_fits("input", shape, shape, kernel, stride, padding, dilation)
+    if 0 in out_shape:
+        raise ValueError(f"input: got {shape}, wanted D, H, W of at least 1")
     K, places = math.prod(kernel), " ".join(map(str, out_shape))
     check_shapes(input=(input, "B Ci D H W"), offset=(offset, f"B {3 * K} {places}"))
     if mask is not None:

@@ -17,7 +17,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .indexing import ravel_index, unravel_index
-from .refusals import check_range, check_shapes, check_triple, check_type, check_whole
+from .refusals import (
+    check_kernel_fits,
+    check_range,
+    check_shapes,
+    check_triple,
+    check_type,
+    check_whole,
+)
 
 Triple = tuple[int, int, int]
 
@@ -145,23 +152,13 @@ def kernel_map(
     stride = check_triple("stride", stride, 1)
     dilation = check_triple("dilation", dilation, 1)
     if submanifold:
-        centred = tuple(d * (k // 2) for k, d in zip(kernel, dilation, strict=True))
-        if any(k % 2 == 0 for k in kernel):
-            raise ValueError(f"kernel_size: got {kernel}, wanted odd sizes for submanifold")
-        if stride != (1, 1, 1):
-            raise ValueError(f"stride: got {stride}, wanted 1 for submanifold")
-        if padding is not None and check_triple("padding", padding, 0) != centred:
-            raise ValueError(f"padding: got {padding}, wanted None or {centred} for submanifold")
-        padding, shape_out = centred, shape
+        padding, shape_out = _centred(kernel, stride, padding, dilation), shape
     else:
         padding = tuple(k // 2 for k in kernel) if padding is None else padding
         padding = check_triple("padding", padding, 0)
-        shape_out = tuple(
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, k, s, p, d in zip(shape, kernel, stride, padding, dilation, strict=True)
+        shape_out = check_kernel_fits(
+            "kernel_size", kernel, shape, kernel, stride, padding, dilation
         )
-        if min(shape_out) < 0 or (min(shape_out) == 0 and min(shape) > 0):
-            raise ValueError(f"kernel_size: got {kernel}, wanted one that fits the padded {shape}")
 
     device, B = coords.device, int(coords[:, 0].max()) + 1 if len(coords) else 1
     flat_in = ravel_index(coords, (B, *shape))
@@ -186,6 +183,20 @@ def kernel_map(
         pairs.append((i[active], row_out[place[active]]))
     coords_out = coords if submanifold else unravel_index(flat_out, (B, *shape_out))
     return KernelMap(tuple(pairs), coords, shape, coords_out, shape_out)
+
+
+def _centred(
+    kernel: Triple, stride: Triple, padding: int | Sequence[int] | None, dilation: Triple
+) -> Triple:
+    """The padding that puts a submanifold kernel's middle tap on its output."""
+    centred = tuple(d * (k // 2) for k, d in zip(kernel, dilation, strict=True))
+    if any(k % 2 == 0 for k in kernel):
+        raise ValueError(f"kernel_size: got {kernel}, wanted odd sizes for submanifold")
+    if stride != (1, 1, 1):
+        raise ValueError(f"stride: got {stride}, wanted 1 for submanifold")
+    if padding is not None and check_triple("padding", padding, 0) != centred:
+        raise ValueError(f"padding: got {padding}, wanted None or {centred} for submanifold")
+    return centred
 
 
 def apply_kernel_map(
