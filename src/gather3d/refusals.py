@@ -141,7 +141,7 @@ def check_kernel_fits(
     out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
     if any(o < 0 or (o == 0 and n > 0) for o, n in zip(out, shape, strict=True)):
         raise ValueError(
-            f"{name}: got {got}, wanted a kernel {kernel} that fits the padded {shape}"
+            f"{name}: got {got}, wanted room for {kernel} in {tuple(shape)} padded by {padding}"
         )
     return out
 
