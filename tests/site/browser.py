@@ -25,6 +25,8 @@ CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
 PAUSE = 200  # milliseconds between two looks
 PATIENCE = 20_000  # milliseconds for a figure to be drawn, on a busy machine with no GPU
+REACHABLE = "button, input, select, textarea, a[href], [tabindex]:not([tabindex='-1'])"
+KEYS = ("ArrowRight", "Enter", "ArrowLeft", "ArrowDown", "Space")  # one of them moves a control
 
 COUNT_CONTEXTS = """
 window.webglContexts = new Set();
@@ -161,6 +163,40 @@ class Visit:
             if figure.locator(".g3-canvas").screenshot() != before:
                 return
         self.faults.append(f"figure {name} did not follow its slider")
+
+    def mount_widgets(self) -> None:
+        """Scroll to every widget in turn: each is there, shows something, and answers to a key."""
+        widgets = self.page.locator(".g3-widget")
+        for k in range(widgets.count()):
+            widget = widgets.nth(k)
+            name = f"{k + 1} ({widget.get_attribute('aria-label')})"
+            widget.scroll_into_view_if_needed()
+            try:
+                widget.locator("xpath=self::*[@data-mounted]").wait_for(
+                    state="attached", timeout=PATIENCE
+                )
+            except Error:
+                self.faults.append(f"widget {name} was not mounted")
+                continue
+            if not widget.is_visible() or is_blank(widget.screenshot()):
+                self.faults.append(f"widget {name} is blank")
+                continue
+            self.press_keys(widget, name)
+
+    def press_keys(self, widget: Locator, name: str) -> None:
+        """A key on the first part that the keyboard reaches changes what the widget says."""
+        control = widget.locator(REACHABLE).locator("visible=true").first
+        if not control.count():
+            self.faults.append(f"no part of widget {name} is reached by keyboard")
+            return
+        view = widget.locator(".g3-view")
+        before = view.inner_html()
+        for key in KEYS:
+            control.press(key)
+            self.page.wait_for_timeout(PAUSE)
+            if view.inner_html() != before:
+                return
+        self.faults.append(f"widget {name} did not answer to a key")
 
     def switch_theme(self) -> None:
         """The figure in sight takes on the colours of the other theme."""

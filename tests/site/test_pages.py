@@ -18,10 +18,11 @@ def test_book_is_built():
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(browser, book, name):
-    """No error, no request elsewhere; figures drawn, moved, recoloured; formulas shown."""
+    """No error, no request elsewhere; figures drawn, moved, recoloured; widgets alive; formulas."""
     with Visit(browser, f"{book}/{name}") as visit:
         visit.read_formulas()
         visit.draw_figures()
+        visit.mount_widgets()
         visit.switch_theme()
         assert visit.faults == []
 

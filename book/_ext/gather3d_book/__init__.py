@@ -3,6 +3,7 @@
 strict       warnings are errors, and a failed build does not pass when it is repeated
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
+widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
 mathml       formulas are turned into MathML when the book is built
 repository   launch buttons and links, from the repository that publishes the book
 """
@@ -12,13 +13,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, strict
+from . import execution, figures, mathml, repository, strict, widgets
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, repository):
+    for part in (strict, execution, figures, widgets, mathml, repository):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)
