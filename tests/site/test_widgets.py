@@ -351,17 +351,17 @@ def test_controls_at_rest(opened):
 
 
 def test_builds_are_the_same(site, tmp_path):
-    """The kernel names widgets at random; the files of a page do not repeat that."""
+    """The kernel names widgets at random, and the cache sorts them; the files show neither."""
     small = SmallBook(tmp_path)
-    small.chapter(SETUP, *LIVE, *REST)
-    status, output = small.build()
-    assert status == 0, output
     again = small.root / "_build" / "html"
-    for folder in ("_widgets/modules", "_widgets/notebooks"):
-        names = sorted(path.name for path in (again / folder).iterdir())
-        assert names
-        for name in names:
-            assert (again / folder / name).read_bytes() == (site / folder / name).read_bytes()
+    for title, line in (("# 1 · One", "Executed notebook"), ("# 1 · Other", "Using cached")):
+        small.chapter(SETUP, *LIVE, *REST, text=title)
+        status, output = small.build()
+        assert status == 0 and line in output, output
+        paths = [path.relative_to(again) for path in again.glob("_[wf]*/**/*.*")]
+        assert len(paths) > 10
+        for path in paths:
+            assert (again / path).read_bytes() == (site / path).read_bytes(), path
 
 
 def test_faulty_widgets_fail_the_build(tmp_path):
@@ -379,8 +379,17 @@ def test_faulty_widgets_fail_the_build(tmp_path):
         assert any(message in report for report in reports), (name, message, reports)
 
 
+def test_loads_from_elsewhere():
+    from gather3d_book.widgets import ELSEWHERE
+
+    for text in ("import('//a.example/b')", "@import 'https://a.example'", 'url("http://a/b")'):
+        assert ELSEWHERE.search(text), text
+    for text in ("// from https://a.example", 'import { a } from "./a.js"', "url(#hatch)"):
+        assert not ELSEWHERE.search(text), text
+
+
 def test_shared_regions():
-    from gather3d_book.widgets import EXPORT, code_files
+    from gather3d_book.widget_state import EXPORT, code_files
 
     text = "//#region shared\nexport const a = 1;\nexport function b() {}\n//#endregion\nb();\n"
     files = code_files({"_esm": text})

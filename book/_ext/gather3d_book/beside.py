@@ -56,8 +56,11 @@ def add_caption(renderer: NbElementRenderer, data: MimeData, node: nodes.Node, t
 
 
 def assignment(store: str, name: str, content: Any) -> bytes:
-    """A script that puts JSON content under a name into a store of the page."""
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    """A script that puts JSON content under a name into a store of the page.
+
+    The same content gives the same bytes: an output that comes from the cache has its keys sorted.
+    """
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     return f"(window.{store}??={{}})[{json.dumps(name)}]={text};\n".encode()
 
 

@@ -36,12 +36,10 @@ an anywidget nor a container is shown at rest: see rest.py.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from docutils import nodes
 from myst_nb.core.render import (
-    WIDGET_STATE_MIMETYPE,
     WIDGET_VIEW_MIMETYPE,
     MimeData,
     NbElementRenderer,
@@ -53,6 +51,7 @@ from sphinx.writers.html import HTML5Translator
 
 from . import beside, rest
 from .figures import PLOTLY_MIMETYPE
+from .widget_state import Models, code_files, of_notebook
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +59,10 @@ FOLDER = "_widgets"
 MODULES = "modules"  # inside it; no chapter has that name
 HEIGHT = 240  # pixels, where a widget does not say
 
-REFERENCE = re.compile(r"(IPY_MODEL_|anywidget:)([\w-]+)")  # ipywidgets' own and anywidget's
-REGION = re.compile(r"^//#region shared\n(.*?)^//#endregion *\n?", re.MULTILINE | re.DOTALL)
-EXPORT = re.compile(
-    r"^export (?:async )?(?:function\*?|class|const|let|var) +([\w$]+)", re.MULTILINE
-)
 ELSEWHERE = re.compile(
-    r"""^https?://|(?:\bfrom|\bimport|@import|url\()[\s(]*["']?(?:https?:)?//[^\s"')]*"""
+    r"""^https?://|(?:\bfrom|\bimport)[\s(]*["'](?:https?:)?//[^"']*"""
+    r"""|url\(\s*["']?(?:https?:)?//[^"')]*"""
 )
-NOT_FOR_PAGES = ("_esm", "_css", "_anywidget_id", "_model_", "_view_")  # traits that begin so
 
 
 def setup(app: Sphinx) -> None:
@@ -113,7 +107,7 @@ def has_figure(renderer: NbElementRenderer, data: MimeData) -> bool:
 
 
 def widget_nodes(renderer: NbElementRenderer, data: MimeData) -> list[nodes.Node]:
-    models = notebook_models(renderer)
+    models = of_notebook(renderer)
     root = data.content["model_id"]
     if root not in models:
         logger.error(
@@ -132,7 +126,7 @@ def widget_nodes(renderer: NbElementRenderer, data: MimeData) -> list[nodes.Node
             shown.append(rest.controls(waiting))
             waiting.clear()
 
-    for key, title in parts(models, root):
+    for key, title in models.parts(root):
         model = models[key]
         if title:
             show_controls()
@@ -149,8 +143,8 @@ def widget_nodes(renderer: NbElementRenderer, data: MimeData) -> list[nodes.Node
     show_controls()
 
     if alive:
-        needed = dict.fromkeys(each for key in alive for each in reachable(models, key))
-        content = {name(models, key): page_form(models, key) for key in needed}
+        needed = dict.fromkeys(each for key in alive for each in models.reachable(key))
+        content = {models.name(key): models.page_form(key) for key in needed}
         script = beside.assignment("g3Widgets", file, content)
         beside.write(renderer, FOLDER, file, script)
         for node in shown:
@@ -159,108 +153,31 @@ def widget_nodes(renderer: NbElementRenderer, data: MimeData) -> list[nodes.Node
     return shown
 
 
-def notebook_models(renderer: NbElementRenderer) -> dict[str, dict]:
-    """The state of every widget of the notebook, by the id that the kernel gave it."""
-    stored = renderer.renderer.nb_client.nb_metadata.get("widgets", {})
-    return stored.get(WIDGET_STATE_MIMETYPE, {}).get("state", {})
-
-
-def parts(models: dict[str, dict], key: str, title: str = "") -> Iterator[tuple[str, str]]:
-    """What is inside containers, in reading order, each with the title that its container gives."""
-    state = models[key]["state"]
-    if "_esm" in state or "children" not in state:
-        yield key, title
-        return
-    titles = state.get("titles") or []
-    for place, child in enumerate(state["children"]):
-        inner = REFERENCE.fullmatch(child)[2]
-        yield from parts(models, inner, titles[place] if place < len(titles) else "")
-
-
-def reachable(models: dict[str, dict], key: str) -> list[str]:
-    """The model and all that its state refers to, except what only ipywidgets' layout needs."""
-    found = [key]
-    for each in found:
-        state = models[each]["state"]
-        found += [
-            other
-            for other in references(models, {k: v for k, v in state.items() if is_for_pages(k)})
-            if other not in found and not is_appearance(models[other])
-        ]
-    return list(dict.fromkeys(found))
-
-
-def references(models: dict[str, dict], value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        match = REFERENCE.fullmatch(value)
-        if match and match[2] in models:
-            yield match[2]
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from references(models, item)
-
-
-def is_appearance(model: dict) -> bool:
-    return model["model_name"] == "LayoutModel" or model["model_name"].endswith("StyleModel")
-
-
-def is_for_pages(trait: str) -> bool:
-    return not trait.startswith(NOT_FOR_PAGES)
-
-
-def name(models: dict[str, dict], key: str) -> str:
-    """A model's name on its page: its place in the notebook. The kernel's ids differ every time."""
-    return str(list(models).index(key))
-
-
 # ---- one live widget
 
 
 def live(
-    renderer: NbElementRenderer, data: MimeData, models: dict[str, dict], key: str, file: str
+    renderer: NbElementRenderer, data: MimeData, models: Models, key: str, file: str
 ) -> g3_widget:
     """Write the modules that a page of this widget needs; return the node that names them."""
     state = models[key]["state"]
     beside.require_words(renderer, data, "widget", state, "give the class such a synced trait")
-    kept = [file]
-    for each in reachable(models, key):
-        for file_name, content in code_files(models[each]["state"]).items():
-            refuse_elsewhere(renderer, data, models[each]["state"])
-            beside.write(renderer, FOLDER, f"{MODULES}/{file_name}", content)
-            kept.append(f"{MODULES}/{file_name}")
+    code: dict[str, bytes] = {}
+    for each in models.reachable(key):
+        refuse_elsewhere(renderer, data, models[each]["state"])
+        code |= code_files(models[each]["state"])
+    for name, content in code.items():
+        beside.write(renderer, FOLDER, f"{MODULES}/{name}", content)
     height = state.get("height")
     node = g3_widget(
-        model=name(models, key),
+        model=models.name(key),
         file=file,
-        kept=kept,
+        kept=[file, *(f"{MODULES}/{name}" for name in code)],
         alt=str(state.get("alt", "")),
         height=height if isinstance(height, int) and height > 0 else HEIGHT,
     )
     beside.add_caption(renderer, data, node, str(state.get("caption", "")))
     return node
-
-
-def code_files(state: dict) -> dict[str, bytes]:
-    """The module of a widget, the modules it shares with others, and its style sheet, by name."""
-    files = {}
-    if state.get("_esm"):
-        shared = [region[1] for region in REGION.finditer(state["_esm"])]
-        imports = [{"module": code_name(text), "names": EXPORT.findall(text)} for text in shared]
-        for text in shared:
-            files |= module_file(code_name(text), text, [])
-        files |= module_file(code_name(state["_esm"]), REGION.sub("", state["_esm"]), imports)
-    if state.get("_css"):
-        files[f"{code_name(state['_css'])}.css"] = state["_css"].encode()
-    return files
-
-
-def module_file(name: str, text: str, imports: list[dict]) -> dict[str, bytes]:
-    content = {"text": text, "imports": imports}
-    return {f"{name}.js": beside.assignment("g3Modules", name, content)}
-
-
-def code_name(text: str) -> str:
-    return beside.content_hash(text.encode())
 
 
 def refuse_elsewhere(renderer: NbElementRenderer, data: MimeData, state: dict) -> None:
@@ -273,35 +190,6 @@ def refuse_elsewhere(renderer: NbElementRenderer, data: MimeData, state: dict) -
                 found[0],
                 location=beside.place(renderer, data),
             )
-
-
-def page_form(models: dict[str, dict], key: str) -> dict:
-    """What the host needs of a model: its state, under names that are the same in every build."""
-    model = models[key]
-    state = {
-        trait: renamed(models, value)
-        for trait, value in model["state"].items()
-        if is_for_pages(trait)
-        and not any(is_appearance(models[other]) for other in references(models, value))
-    }
-    form: dict[str, Any] = {"state": state}
-    if model.get("buffers"):
-        form["buffers"] = [
-            {key: each[key] for key in ("path", "data")} for each in model["buffers"]
-        ]
-    for trait, what in (("_esm", "module"), ("_css", "style")):
-        if model["state"].get(trait):
-            form[what] = code_name(model["state"][trait])
-    return form
-
-
-def renamed(models: dict[str, dict], value: Any) -> Any:
-    if isinstance(value, str):
-        match = REFERENCE.fullmatch(value)
-        return match[1] + name(models, match[2]) if match and match[2] in models else value
-    if isinstance(value, dict):
-        return {key: renamed(models, item) for key, item in value.items()}
-    return [renamed(models, item) for item in value] if isinstance(value, list) else value
 
 
 # ---- the page
