@@ -401,6 +401,23 @@ def test_shared_regions():
     assert EXPORT.findall(declared) == ["c", "D", "$f"]
 
 
+def test_shared_region_in_a_notebook(browser):
+    """There the shared text and the widget's own are one module, as they stand."""
+    page = browser.new_page()
+    shown = page.evaluate(
+        """async (text) => {
+          const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+          const { default: widget } = await import(address);
+          const el = document.createElement("div");
+          widget().render({ el, model: { get: () => 6, on() {} } });
+          return el.innerText;
+        }""",
+        SHARED + COUNTER,
+    )
+    page.close()
+    assert "count 6" in shown
+
+
 # ---- pages broken on purpose: each fault is noticed
 
 PLACE = (
