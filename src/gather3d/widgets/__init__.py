@@ -1,0 +1,10 @@
+"""Explorables: small instruments, each of which makes one idea of the book visible.
+
+They run in a notebook, with their state in step with Python, and on a page with no kernel.
+
+    GatherExplorer     which input cell does each output cell read
+"""
+
+from .gather_explorer import GatherExplorer
+
+__all__ = ["GatherExplorer"]
