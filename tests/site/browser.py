@@ -1,6 +1,7 @@
 """A real browser on built pages, and what is wrong with a page as a list."""
 
 import functools
+import gzip
 import http.server
 import io
 import shutil
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -21,6 +23,7 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
+COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
 PAUSE = 200  # milliseconds between two looks
@@ -61,6 +64,22 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing: what a page lacks is a fault of that page."""
 
 
+class GzipHandler(QuietHandler):
+    """Compresses what compresses, as a web host does."""
+
+    def send_head(self) -> BinaryIO | None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file() or path.suffix not in COMPRESSED:
+            return super().send_head()
+        content = gzip.compress(path.read_bytes())
+        self.send_response(200)
+        self.send_header("Content-Type", f"{self.guess_type(path)}; charset=utf-8")
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return io.BytesIO(content)
+
+
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that leaves a page drops its connections: no fault. The rest is shown."""
@@ -69,9 +88,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *, gzipped: bool = False) -> Iterator[str]:
     """The folder's address on this machine, for as long as the context lasts."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
+    handler = functools.partial(GzipHandler if gzipped else QuietHandler, directory=str(folder))
     with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -5,6 +5,8 @@ execution    which cached outputs may be used; no page whose notebook was not ex
 figures      plotly outputs become <figure> elements whose data travels beside the page
 mathml       formulas are turned into MathML when the book is built
 repository   launch buttons and links, from the repository that publishes the book
+lean         scripts that wait, code with fewer tags
+stylesheet   one stylesheet, of the rules that pages can use
 """
 
 from pathlib import Path
@@ -12,13 +14,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, strict
+from . import execution, figures, lean, mathml, repository, strict, stylesheet
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, repository):
+    for part in (strict, execution, figures, mathml, repository, lean, stylesheet):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)
