@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
@@ -24,6 +25,7 @@ ARGUMENTS = (
     "--enable-unsafe-swiftshader",
 )
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
+SHIFT = 0.02  # how much of what is in sight may move by itself while a page loads
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
 PAUSE = 200  # milliseconds between two looks
@@ -39,6 +41,12 @@ for (const Canvas of [HTMLCanvasElement, window.OffscreenCanvas].filter(Boolean)
     return context;
   };
 }
+window.layoutShift = 0;
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput } of list.getEntries()) {
+    if (!hadRecentInput) window.layoutShift += value;
+  }
+}).observe({ type: "layout-shift", buffered: true });
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
 
@@ -206,6 +214,31 @@ class Visit:
         )
         if wide > window:
             self.faults.append(f"the page is {wide} px wide in a window of {window} px")
+
+    def measure_shift(self) -> None:
+        """What the reader sees keeps its place while the page loads."""
+        self.page.wait_for_load_state("networkidle")
+        shift = self.page.evaluate("layoutShift")
+        if shift > SHIFT:
+            self.faults.append(f"the layout shifted by {shift:.3f}, wanted {SHIFT} at most")
+
+    def check_access(self) -> None:
+        """Axe finds nothing that keeps a reader out."""
+        found = Axe().run(self.page).response["violations"]
+        for violation in found:
+            places = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
+            self.faults.append(f"axe, {violation['id']}: {violation['help']} ({places})")
+
+    def loaded(self) -> dict[str, int]:
+        """What the page has asked for so far: address, and the bytes that came over the network."""
+        self.page.wait_for_load_state("networkidle")
+        return dict(
+            self.page.evaluate(
+                """[...performance.getEntriesByType("navigation"),
+                    ...performance.getEntriesByType("resource")]
+                   .map((entry) => [entry.name, entry.transferSize])"""
+            )
+        )
 
     def read_formulas(self) -> None:
         """Formulas are elements, not the LaTeX they were written in."""

@@ -119,7 +119,6 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
         alt=str(meta.get("alt", "")),
         height=int(meta.get("height") or layout.get("height") or HEIGHT),
         contexts=contexts,
-        moving=bool(figure.get("frames")),
     )
     with renderer.renderer.current_node_context(node):
         renderer.renderer.nested_render_text(
@@ -145,12 +144,10 @@ def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
 
     page = builder.get_target_uri(builder.current_docname)
     uri = f"{relative_uri(page, f'{FOLDER}/' + node['file'])}?v={node['version']}"
-    # A figure with controls is a group: what is inside an image cannot be reached.
-    role = "group" if node["moving"] else "img"
     alt = self.attval(node["alt"])
     self.body.append(
         '<figure class="g3-figure">\n'
-        f'<div class="g3-plot" role="{role}" aria-label="{alt}" style="height:{node["height"]}px"'
+        f'<div class="g3-plot" role="group" aria-label="{alt}" style="height:{node["height"]}px"'
         f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
         f' data-contexts="{node["contexts"]}">\n'
         f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'

@@ -1,8 +1,9 @@
 """A page asks for what it needs, and nothing that it does not need first holds up its first paint.
 
-Scripts wait until the page is parsed; FontAwesome's script, for a dozen icons, is left out (the
-stylesheet has them); code is coloured without a <span> around what has the colour of the text. The
-head of a page is in `_templates/layout.html`, its stylesheet is made in `stylesheet.py`.
+Scripts wait until the page is parsed. FontAwesome's script, for a dozen icons, is left out: the
+stylesheet has them. Code is coloured without a <span> around what has the colour of the text. The
+styles that every diagram of a notebook brings along are on a page once. The head of a page is in
+`_templates/layout.html`, its stylesheet is made in `stylesheet.py`.
 """
 
 import re
@@ -17,12 +18,14 @@ from sphinx.highlighting import PygmentsBridge
 
 TEMPLATES = Path(__file__).parents[2] / "_templates"
 UNUSED = {"design-tabs.js"}  # no page has tabs
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 NEEDS_OPTIONS = "DOCUMENTATION_OPTIONS."
 
 
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", add_templates)
     app.connect("html-page-context", let_scripts_wait, priority=900)
+    app.connect("doctree-read", keep_one_of_each_style)
     PygmentsBridge.html_formatter = LeanFormatter
 
 
@@ -48,6 +51,22 @@ def let_scripts_wait(
         if script not in kept:
             kept.append(script)
     context["script_files"] = kept
+
+
+def keep_one_of_each_style(app: Sphinx, doctree: nodes.document) -> None:
+    """Of the same <style> in several outputs of a page, the first is enough."""
+    seen: set[str] = set()
+
+    def first(style: re.Match) -> str:
+        if style[0] in seen:
+            return ""
+        seen.add(style[0])
+        return style[0]
+
+    for node in doctree.findall(nodes.raw):
+        if node.get("format") == "html" and "<style>" in node.astext():
+            html = STYLE.sub(first, node.astext())
+            node.replace_self(nodes.raw("", html, **node.attributes))
 
 
 class LeanFormatter(HtmlFormatter):
