@@ -6,6 +6,9 @@ figures      plotly outputs become <figure> elements whose data travels beside t
 widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
 mathml       formulas are turned into MathML when the book is built
 repository   launch buttons and links, from the repository that publishes the book
+lean         scripts that wait, code with fewer tags
+access       roles that screen readers know
+stylesheet   one stylesheet, of the rules that pages can use
 """
 
 from pathlib import Path
@@ -13,13 +16,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, strict, widgets
+from . import access, execution, figures, lean, mathml, repository, strict, stylesheet, widgets
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, widgets, mathml, repository):
+    for part in (strict, execution, figures, widgets, mathml, repository, lean, access, stylesheet):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)
