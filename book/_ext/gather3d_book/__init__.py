@@ -4,6 +4,7 @@ strict       warnings are errors, and a failed build does not pass when it is re
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
 mathml       formulas are turned into MathML when the book is built
+status       the table of all notebooks: cells, run times, the machine they ran on
 repository   launch buttons and links, from the repository that publishes the book
 """
 
@@ -12,18 +13,19 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, strict
+from . import execution, figures, mathml, repository, status, strict
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, repository):
+    for part in (strict, execution, figures, mathml, status, repository):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)
     app.add_css_file("gather3d.css")
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    # raise env_version when the parts keep something else about a page: all pages are read again
+    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def add_static_files(app: Sphinx, config: Config) -> None:
