@@ -4,6 +4,7 @@ strict       warnings are errors, and a failed build does not pass when it is re
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
 mathml       formulas are turned into MathML when the book is built
+cards        what a term means and which work is cited, on a card beside the link
 status       the table of all notebooks: cells, run times, the machine they ran on
 repository   launch buttons and links, from the repository that publishes the book
 """
@@ -13,13 +14,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, status, strict
+from . import cards, execution, figures, mathml, repository, status, strict
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, status, repository):
+    for part in (strict, execution, figures, mathml, cards, status, repository):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)

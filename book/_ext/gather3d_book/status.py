@@ -133,7 +133,9 @@ class WriteStatus(SphinxPostTransform):
             for name, row in known.items()
         ]
         total = {key: sum(row[key] for row in known.values()) for key in COUNTED}
-        return table([*rows, ["All", *counts(total), "", ""]], "The notebooks", "g3-status", head=HEAD)
+        return table(
+            [*rows, ["All", *counts(total), "", ""]], "The notebooks", "g3-status", head=HEAD
+        )
 
     def link(self, docname: str) -> nodes.Node:
         uri = self.app.builder.get_relative_uri(self.env.docname, docname)
