@@ -6,6 +6,7 @@ figures      plotly outputs become <figure> elements whose data travels beside t
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 status       the table of all notebooks: cells, run times, the machine they ran on
+page         what a page says about itself: description, viewport, names of its controls
 repository   launch buttons and links, from the repository that publishes the book
 """
 
@@ -14,13 +15,13 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import cards, execution, figures, mathml, repository, status, strict
+from . import cards, execution, figures, mathml, page, repository, status, strict
 
 STATIC = Path(__file__).parents[2] / "_static"
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, cards, status, repository):
+    for part in (strict, execution, figures, mathml, cards, status, page, repository):
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)
