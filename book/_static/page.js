@@ -24,6 +24,9 @@
     dialog?.addEventListener("close", () => button?.focus());
   }
 
+  // Copying moves the focus to a text that is copied and removed: it comes back to the button.
+  document.addEventListener("click", ({ target }) => target.closest(".copybtn")?.focus());
+
   // A page on a disk cannot read the others: there the search lists pages without an excerpt.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 })();

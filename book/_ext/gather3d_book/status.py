@@ -171,7 +171,9 @@ def table(rows: list, title: str, name: str, head: tuple[str, ...] = ()) -> node
     if head:
         group += nodes.thead("", table_row(head))
     group += nodes.tbody("", *map(table_row, rows))
-    return nodes.table("", nodes.title("", title), group, classes=[name])
+    # an anchor, which Sphinx asks of every table that has a title
+    anchor = nodes.make_id(f"{title} {rows[0][-1]}")
+    return nodes.table("", nodes.title("", title), group, classes=[name], ids=[anchor])
 
 
 def table_row(cells: list | tuple) -> nodes.row:
