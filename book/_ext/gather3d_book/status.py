@@ -152,10 +152,10 @@ class WriteStatus(SphinxPostTransform):
         return [
             table(
                 [*[["Notebooks", ", ".join(titles)]] * (len(groups) > 1), *facts],
-                "The machine" if len(groups) == 1 else "One of the machines",
+                "The machine" if len(groups) == 1 else f"Machine {k}",
                 "g3-machine",
             )
-            for facts, titles in groups.items()
+            for k, (facts, titles) in enumerate(groups.items(), 1)
         ]
 
 
@@ -171,8 +171,8 @@ def table(rows: list, title: str, name: str, head: tuple[str, ...] = ()) -> node
     if head:
         group += nodes.thead("", table_row(head))
     group += nodes.tbody("", *map(table_row, rows))
-    # an anchor, which Sphinx asks of every table that has a title
-    anchor = nodes.make_id(f"{title} {rows[0][-1]}")
+    # with an anchor, which Sphinx asks of every table that has a title
+    anchor = nodes.make_id(title)
     return nodes.table("", nodes.title("", title), group, classes=[name], ids=[anchor])
 
 
