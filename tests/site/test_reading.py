@@ -105,21 +105,29 @@ def test_search_covers_every_page():
 
 # ---- the keyboard
 
-STOP = """() => {
+STOP = r"""() => {
   const stop = document.activeElement;
   if (!stop || stop === document.body) return null;
   document.getAnimations().forEach((animation) => animation.finish());
   const seen = stop.matches("[type=radio]") ? stop.labels[0] : stop; // the label of a tab is seen
   const style = getComputedStyle(seen);
   const box = seen.getBoundingClientRect();
-  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const drawn = (style.boxShadow.match(/rgba?\([^)]*\)/g) ?? []).concat(
+    style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 ? style.outlineColor : []);
+  const outlined = drawn.map(light).some((line) => Math.max(line / paper, paper / line) >= 3);
   const shown = seen.checkVisibility({ opacityProperty: true, visibilityProperty: true });
   const scrolls = stop.scrollWidth > stop.clientWidth || stop.scrollHeight > stop.clientHeight;
   const control = stop.matches("a, button, input, summary, select, textarea, label, [role=slider]");
   return {
     name: stop.outerHTML.slice(0, 100),
     faults: [
-      !(outlined || style.boxShadow !== "none") && "is not seen to have the focus",
+      !outlined && "is not seen to have the focus",
       !(shown && box.width && box.height) && "has the focus and is not seen",
       !(control || scrolls || stop.tagName === "BODY") && "is a stop and does nothing",
     ].filter(Boolean),
@@ -161,6 +169,11 @@ def test_focus_is_seen_on_a_phone_in_the_dark(browser, book):
 
 
 LOST = {
+    "faint": (
+        "<style>body { background: #111 } :focus-visible { outline: 2px solid #222 }</style>"
+        "<button>b</button>",
+        "is not seen to have the focus",
+    ),
     "no outline": ("<button style='outline: none'>b</button>", "is not seen to have the focus"),
     "hidden": ("<button style='opacity: 0'>b</button>", "has the focus and is not seen"),
     "idle stop": ("<div tabindex=0>d</div>", "is a stop and does nothing"),
