@@ -117,7 +117,11 @@ STOP = r"""() => {
       .map((part) => (part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
   };
-  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const ground = (box) => { // what the ring is drawn on
+    const colour = box ? getComputedStyle(box).backgroundColor : "rgb(255, 255, 255)";
+    return /, 0\)$/.test(colour) ? ground(box.parentElement) : colour;
+  };
+  const paper = light(ground(stop.parentElement));
   const drawn = (style.boxShadow.match(/rgba?\([^)]*\)/g) ?? []).concat(
     style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 ? style.outlineColor : []);
   const outlined = drawn.map(light).some((line) => Math.max(line / paper, paper / line) >= 3);
@@ -164,6 +168,8 @@ def test_focus_is_seen(browser, book, name):
 def test_focus_is_seen_on_a_phone_in_the_dark(browser, book):
     with Visit(browser, f"{book}/{CHAPTER}.html", width=375) as visit:
         visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        visit.page.locator(".g3-plot").first.scroll_into_view_if_needed()
+        visit.page.locator(".g3-plot[data-drawn] .modebar-btn").first.wait_for()
         count, found = walk(visit.page)
         assert found == [] and count > 20
 
