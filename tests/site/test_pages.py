@@ -43,6 +43,7 @@ def test_page_from_disk(browser, name):
     with Visit(browser, (BUILT / name).as_uri()) as visit:
         visit.read_formulas()
         visit.draw_figures()
+        visit.mount_widgets()
         visit.switch_theme()
         assert visit.faults == []
 
