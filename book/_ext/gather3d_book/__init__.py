@@ -5,7 +5,13 @@ execution    which cached outputs may be used; no page whose notebook was not ex
 figures      plotly outputs become <figure> elements whose data travels beside the page
 widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
 mathml       formulas are turned into MathML when the book is built
+cards        what a term means and which work is cited, on a card beside the link
+status       the table of all notebooks: cells, run times, the machine they ran on
+page         what a page says about itself: description, viewport, names of its controls
 repository   launch buttons and links, from the repository that publishes the book
+lean         scripts that wait, code with fewer tags
+access       roles that screen readers know
+stylesheet   one stylesheet, of the rules that pages can use
 """
 
 from pathlib import Path
@@ -13,19 +19,48 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import execution, figures, mathml, repository, strict, widgets
+from . import (
+    access,
+    cards,
+    execution,
+    figures,
+    lean,
+    mathml,
+    page,
+    repository,
+    status,
+    strict,
+    stylesheet,
+    widgets,
+)
 
-STATIC = Path(__file__).parents[2] / "_static"
+PARTS = (
+    strict,
+    execution,
+    figures,
+    widgets,
+    mathml,
+    cards,
+    status,
+    page,
+    repository,
+    lean,
+    access,
+    stylesheet,
+)
+BOOK = Path(__file__).parents[2]
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, widgets, mathml, repository):
+    for part in PARTS:
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
-    app.connect("config-inited", add_static_files)
+    app.connect("config-inited", add_folders)
     app.add_css_file("gather3d.css")
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    # raise env_version when the parts keep something else about a page: all pages are read again
+    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def add_static_files(app: Sphinx, config: Config) -> None:
-    config.html_static_path = [*config.html_static_path, str(STATIC)]
+def add_folders(app: Sphinx, config: Config) -> None:
+    config.html_static_path = [*config.html_static_path, str(BOOK / "_static")]
+    config.templates_path = [*config.templates_path, str(BOOK / "_templates")]

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 DEPENDENCIES = ("src", "requirements.txt", "pyproject.toml")
 CACHE = ".jupyter_cache"
+EXECUTIONS = "executions"  # in the cache's folder: when and where its outputs were made (status.py)
 
 
 def setup(app: Sphinx) -> None:
@@ -34,12 +35,15 @@ def setup(app: Sphinx) -> None:
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
-    """Use the cache of exactly this package, these requirements and this machine; drop others."""
+    """Use the cache of exactly this package, these requirements and this machine; drop others.
+
+    Outputs of which nobody knows when and where they were made are made again.
+    """
     caches = Path(app.outdir).parent / CACHE
     chosen = caches / dependencies_hash(Path(app.srcdir))
     if caches.is_dir():
         for stale in caches.iterdir():
-            if stale != chosen:
+            if stale != chosen or not (stale / EXECUTIONS).is_dir():
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
     config.nb_execution_cache_path = str(chosen)
 

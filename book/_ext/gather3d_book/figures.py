@@ -95,7 +95,6 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
         alt=str(meta.get("alt", "")),
         height=int(meta.get("height") or layout.get("height") or HEIGHT),
         contexts=contexts,
-        moving=bool(figure.get("frames")),
     )
     beside.add_caption(renderer, data, node, str(meta.get("caption", "")))
     return node
@@ -111,12 +110,10 @@ def webgl_contexts(figure: dict) -> int:
 
 def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
     uri = f"{beside.bring(self, FOLDER, node['file'])}?v={node['version']}"
-    # A figure with controls is a group: what is inside an image cannot be reached.
-    role = "group" if node["moving"] else "img"
     alt = self.attval(node["alt"])
     self.body.append(
         '<figure class="g3-figure">\n'
-        f'<div class="g3-plot" role="{role}" aria-label="{alt}" style="height:{node["height"]}px"'
+        f'<div class="g3-plot" role="group" aria-label="{alt}" style="height:{node["height"]}px"'
         f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
         f' data-contexts="{node["contexts"]}">\n'
         f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'
