@@ -1,12 +1,11 @@
 """One small book that shows every explorable, built once, and a browser on its page."""
 
 import pytest
-
-from gather3d import widgets
-
 from tests.site.browser import Visit, served
 from tests.site.conftest import browser  # noqa: F401 (a fixture)
 from tests.site.test_build import SmallBook
+
+from gather3d import widgets
 
 EXPLORABLES = widgets.__all__
 

@@ -120,5 +120,5 @@ def test_python_refuses():
         explorer.index = [[0, 1], [2]]
     with pytest.raises(traitlets.TraitError, match="input: got nan"):
         explorer.input = [float("nan")]
-    with pytest.raises(traitlets.TraitError, match="index: got 1.5, wanted whole numbers"):
+    with pytest.raises(traitlets.TraitError, match=r"index: got 1\.5, wanted whole numbers"):
         explorer.index = [1.5]

@@ -1,7 +1,7 @@
 """What the explorables have in common: a module made of shared text and own text, and three words.
 
 An explorable is an anywidget: it works in JupyterLab with its state in step with Python, and on a
-page of the book with no kernel. Its front end is plain text without dependencies: `shared.js`, which
+page of the book with no kernel. Its front end is text without dependencies: `shared.js`, which
 all of them draw with, `space.js` for those that draw in 3D, then NAME.js.
 """
 
@@ -21,7 +21,7 @@ def front_end(*names: str) -> str:
 class Explorable(anywidget.AnyWidget):
     """A small instrument that makes one idea visible by letting the reader push it.
 
-    A subclass sets `_esm = front_end("shared.js", …)`, `caption` (what to try, what to notice), `alt`
+    A subclass sets `_esm = front_end("shared.js", …)`, `caption` (what to try and notice), `alt`
     (what is shown) and `height` (the room that a page keeps for it, in pixels).
     """
 
