@@ -33,6 +33,7 @@
     }
     return loaded.get(url);
   }
+  window.g3Load = load; // for widgets.js, which a page loads after this file
 
   // ---- colours
 

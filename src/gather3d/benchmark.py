@@ -66,7 +66,9 @@ class Comparison:
         ]
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(word)}</th>' for word in _COLUMNS)
+        head = "".join(
+            f'<th scope="col">{escape(word)}</th>' if word else "<td></td>" for word in _COLUMNS
+        )
         body = "".join(
             f'<tr><th scope="row">{escape(name)}</th>'
             + "".join(
@@ -78,7 +80,7 @@ class Comparison:
         )
         return (
             '<figure class="g3-table g3-cost"><div class="g3-scroll" style="overflow-x:auto" '
-            'tabindex="0" role="region" aria-label="measured times"><table class="table">'
+            'tabindex="0" role="group" aria-label="measured times"><table class="table">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
             f"<figcaption>Measured on {escape(self.machine)}; relative to "
             f"{escape(self.baseline)}.</figcaption></figure>"

@@ -77,7 +77,9 @@ def test_a_missing_index_gives_the_fill_value_and_no_way():
     diagram = figures.reads(input, index, fill=7, **WORDS)
     assert cells(diagram)["output:1"] == "7" and cells(diagram)["index:1"] == "−1"
     assert arrows(diagram) == {"input:2>index:0", "index:0>output:0"}
-    assert "stroke-dasharray" in diagram.svg
+    groups = ElementTree.fromstring(diagram.svg).iter(f"{SVG}g")
+    missing = {g.get("data-cell") for g in groups if "missing" in g.get("class", "").split()}
+    assert missing == {"index:1", "output:1"}
     with pytest.raises(IndexError, match="index: got -1, wanted 0 to 2"):
         figures.reads(input, index, **WORDS)
 
@@ -234,7 +236,7 @@ def test_text_is_escaped():
 def test_a_wide_drawing_scrolls_by_key_and_a_narrow_one_does_not():
     wide = figures.tensors({"x": torch.arange(40)}, **WORDS)._repr_html_()
     narrow = figures.tensors({"x": torch.arange(4)}, **WORDS)._repr_html_()
-    assert 'tabindex="0" role="region"' in wide and "min-width" in wide
+    assert 'tabindex="0" role="group"' in wide and "min-width" in wide
     assert "tabindex" not in narrow
 
 

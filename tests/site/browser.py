@@ -1,6 +1,7 @@
 """A real browser on built pages, and what is wrong with a page as a list."""
 
 import functools
+import gzip
 import http.server
 import io
 import shutil
@@ -9,8 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
@@ -21,10 +24,14 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
+COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
+SHIFT = 0.02  # how much of what is in sight may move by itself while a page loads
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
 PAUSE = 200  # milliseconds between two looks
 PATIENCE = 20_000  # milliseconds for a figure to be drawn, on a busy machine with no GPU
+REACHABLE = "button, input, select, textarea, a[href], [tabindex]:not([tabindex='-1'])"
+KEYS = ("ArrowRight", "Enter", "ArrowLeft", "ArrowDown", "Space")  # one of them moves a control
 
 COUNT_CONTEXTS = """
 window.webglContexts = new Set();
@@ -36,6 +43,12 @@ for (const Canvas of [HTMLCanvasElement, window.OffscreenCanvas].filter(Boolean)
     return context;
   };
 }
+window.layoutShift = 0;
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput } of list.getEntries()) {
+    if (!hadRecentInput) window.layoutShift += value;
+  }
+}).observe({ type: "layout-shift", buffered: true });
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
 
@@ -61,6 +74,22 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing: what a page lacks is a fault of that page."""
 
 
+class GzipHandler(QuietHandler):
+    """Compresses what compresses, as a web host does."""
+
+    def send_head(self) -> BinaryIO | None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file() or path.suffix not in COMPRESSED:
+            return super().send_head()
+        content = gzip.compress(path.read_bytes())
+        self.send_response(200)
+        self.send_header("Content-Type", f"{self.guess_type(path)}; charset=utf-8")
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return io.BytesIO(content)
+
+
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that leaves a page drops its connections: no fault. The rest is shown."""
@@ -69,9 +98,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *, gzipped: bool = False) -> Iterator[str]:
     """The folder's address on this machine, for as long as the context lasts."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
+    handler = functools.partial(GzipHandler if gzipped else QuietHandler, directory=str(folder))
     with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -162,6 +191,40 @@ class Visit:
                 return
         self.faults.append(f"figure {name} did not follow its slider")
 
+    def mount_widgets(self) -> None:
+        """Scroll to every widget in turn: each is there, shows something, and answers to a key."""
+        widgets = self.page.locator(".g3-widget")
+        for k in range(widgets.count()):
+            widget = widgets.nth(k)
+            name = f"{k + 1} ({widget.get_attribute('aria-label')})"
+            widget.scroll_into_view_if_needed()
+            try:
+                widget.locator("xpath=self::*[@data-mounted]").wait_for(
+                    state="attached", timeout=PATIENCE
+                )
+            except Error:
+                self.faults.append(f"widget {name} was not mounted")
+                continue
+            if not widget.is_visible() or is_blank(widget.screenshot()):
+                self.faults.append(f"widget {name} is blank")
+                continue
+            self.press_keys(widget, name)
+
+    def press_keys(self, widget: Locator, name: str) -> None:
+        """A key on the first part that the keyboard reaches changes what the widget says."""
+        control = widget.locator(REACHABLE).locator("visible=true").first
+        if not control.count():
+            self.faults.append(f"no part of widget {name} is reached by keyboard")
+            return
+        view = widget.locator(".g3-view")
+        before = view.inner_html()
+        for key in KEYS:
+            control.press(key)
+            self.page.wait_for_timeout(PAUSE)
+            if view.inner_html() != before:
+                return
+        self.faults.append(f"widget {name} did not answer to a key")
+
     def switch_theme(self) -> None:
         """The figure in sight takes on the colours of the other theme."""
         figure = self.page.locator(".g3-plot[data-drawn]").first
@@ -187,6 +250,31 @@ class Visit:
         )
         if wide > window:
             self.faults.append(f"the page is {wide} px wide in a window of {window} px")
+
+    def measure_shift(self) -> None:
+        """What the reader sees keeps its place while the page loads."""
+        self.page.wait_for_load_state("networkidle")
+        shift = self.page.evaluate("layoutShift")
+        if shift > SHIFT:
+            self.faults.append(f"the layout shifted by {shift:.3f}, wanted {SHIFT} at most")
+
+    def check_access(self) -> None:
+        """Axe finds nothing that keeps a reader out."""
+        found = Axe().run(self.page).response["violations"]
+        for violation in found:
+            places = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
+            self.faults.append(f"axe, {violation['id']}: {violation['help']} ({places})")
+
+    def loaded(self) -> dict[str, int]:
+        """What the page has asked for so far: address, and the bytes that came over the network."""
+        self.page.wait_for_load_state("networkidle")
+        return dict(
+            self.page.evaluate(
+                """[...performance.getEntriesByType("navigation"),
+                    ...performance.getEntriesByType("resource")]
+                   .map((entry) => [entry.name, entry.transferSize])"""
+            )
+        )
 
     def read_formulas(self) -> None:
         """Formulas are elements, not the LaTeX they were written in."""

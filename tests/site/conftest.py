@@ -29,5 +29,5 @@ def browser():
 @pytest.fixture(scope="session")
 def book():
     """The address of the built book."""
-    with served(BUILT) as address:
+    with served(BUILT, gzipped=True) as address:
         yield address

@@ -93,7 +93,7 @@ def test_good_book(small):
 
     page = small.html("notebooks/01-one.html")
     assert "it ran" in page
-    assert '<div class="g3-plot" role="img" aria-label="A line &quot;up&quot;."' in page
+    assert '<div class="g3-plot" role="group" aria-label="A line &quot;up&quot;."' in page
     assert 'style="height:300px"' in page
     caption = page[page.index("<figcaption>") : page.index("</figcaption>")]
     assert "<code" in caption and "<math" in caption

@@ -1,15 +1,14 @@
 """Every page of the built book in a browser, and pages broken on purpose."""
 
+import random
+
 import pytest
 
+from . import weight
 from .browser import CONTEXTS, Visit, is_blank, served
 from .conftest import BUILT
 
-PAGES = sorted(
-    path.relative_to(BUILT).as_posix()
-    for folder in ("book", "notebooks")
-    for path in (BUILT / folder).rglob("*.html")
-)
+PAGES = [path.relative_to(BUILT).as_posix() for path in weight.pages()]
 
 
 def test_book_is_built():
@@ -18,11 +17,16 @@ def test_book_is_built():
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(browser, book, name):
-    """No error, no request elsewhere; figures drawn, moved, recoloured; formulas shown."""
+    """No error, no request elsewhere; figures drawn, moved, recoloured; widgets alive; formulas
+    shown; nothing that keeps a reader out, in either theme."""
     with Visit(browser, f"{book}/{name}") as visit:
+        visit.measure_shift()
         visit.read_formulas()
+        visit.check_access()
         visit.draw_figures()
+        visit.mount_widgets()
         visit.switch_theme()
+        visit.check_access()
         assert visit.faults == []
 
 
@@ -33,12 +37,40 @@ def test_page_on_a_phone(browser, book, name):
         assert visit.faults == []
 
 
-def test_landing_page_from_disk(browser):
+@pytest.mark.parametrize("name", PAGES)
+def test_page_from_disk(browser, name):
     """The book also works opened straight from a folder, with no server."""
-    with Visit(browser, (BUILT / "book" / "index.html").as_uri()) as visit:
-        assert visit.page.locator(".g3-plot").count() > 0
+    with Visit(browser, (BUILT / name).as_uri()) as visit:
+        visit.read_formulas()
         visit.draw_figures()
+        visit.switch_theme()
         assert visit.faults == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_first_load_is_light(browser, book, name):
+    """On a phone, before the reader does anything."""
+    with Visit(browser, f"{book}/{name}", width=412) as visit:
+        loaded = visit.loaded()
+        assert loaded and all(loaded.values()), loaded
+        assert sum(loaded.values()) <= weight.FIRST_LOAD, loaded
+
+
+def test_weights():
+    assert weight.faults({name: weight.weigh(BUILT / name) for name in PAGES}) == []
+
+
+def test_heavy_pages_are_noticed(tmp_path):
+    noise = random.Random(0).randbytes(600_000).hex()
+    (tmp_path / "figure.js").write_text(noise + noise)
+    (tmp_path / "inline.html").write_text(f"<script>{noise * 4}</script>")
+    (tmp_path / "beside.html").write_text('<div data-src="figure.js?v=1"></div>')
+    found = weight.faults({p.name: weight.weigh(p) for p in tmp_path.glob("*.html")})
+    assert [fault.partition(": ")[0] for fault in found[:1]] == [
+        "half of the pages have more than 2400034 bytes of HTML"
+    ]
+    assert any("inline.html" in fault and "gzipped" in fault for fault in found)
+    assert any("beside.html: 2400000 bytes of figure data" in fault for fault in found)
 
 
 def test_search_works_offline(browser, book):
@@ -67,6 +99,15 @@ BROKEN = {
         + f"<script>for (let k = 0; k <= {CONTEXTS}; k++) {CONTEXT}</script>",
         f"{CONTEXTS + 1} live WebGL contexts",
     ),
+    "layout that moves": (
+        "<p id=late></p><p style='height: 800px'>text</p><script>setTimeout(() => "
+        "{ document.getElementById('late').style.height = '400px'; }, 300)</script>",
+        "the layout shifted by",
+    ),
+    "image that says nothing": (
+        "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>",
+        "image-alt",
+    ),
     "wide table": ("<div style='width: 900px'>wide</div>", "the page is"),
     "slider that is dead": (
         PLOT.format("data-drawn", "<svg><circle cx=9 cy=9 r=9 /></svg>").replace(
@@ -92,7 +133,9 @@ def test_broken_page_is_noticed(browser, tmp_path, body, message):
     page = f"<!doctype html><link rel=icon href=data:,><title>p</title><body>{body}"
     (tmp_path / "page.html").write_text(page)
     with served(tmp_path) as address, Visit(browser, f"{address}/page.html", width=375) as visit:
+        visit.measure_shift()
         visit.read_formulas()
+        visit.check_access()
         visit.draw_figures()
         visit.measure_width()
         assert any(message in fault for fault in visit.faults), visit.faults

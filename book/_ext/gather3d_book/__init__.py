@@ -3,11 +3,15 @@
 strict       warnings are errors, and a failed build does not pass when it is repeated
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
+widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 status       the table of all notebooks: cells, run times, the machine they ran on
 page         what a page says about itself: description, viewport, names of its controls
 repository   launch buttons and links, from the repository that publishes the book
+lean         scripts that wait, code with fewer tags
+access       roles that screen readers know
+stylesheet   one stylesheet, of the rules that pages can use
 """
 
 from pathlib import Path
@@ -15,13 +19,30 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import cards, execution, figures, mathml, page, repository, status, strict
+from . import (
+    access,
+    cards,
+    execution,
+    figures,
+    lean,
+    mathml,
+    page,
+    repository,
+    status,
+    strict,
+    stylesheet,
+    widgets,
+)
 
 STATIC = Path(__file__).parents[2] / "_static"
+PARTS = (
+    strict, execution, figures, widgets, mathml, cards, status, page, repository, lean, access,
+    stylesheet,
+)  # fmt: skip
 
 
 def setup(app: Sphinx) -> dict:
-    for part in (strict, execution, figures, mathml, cards, status, page, repository):
+    for part in PARTS:
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_static_files)

@@ -3,29 +3,22 @@
     figure.layout.meta = {"caption": ..., "alt": ..., "height": pixels (optional)}
 
 The caption says what to notice and may use inline Markdown; the alt text says what is shown. The
-build fails without either. The data is a small script that calls nothing but an assignment, because
-a page that is opened from disk may load scripts but not fetch files. `_static/figures.js` draws.
+build fails without either. `_static/figures.js` draws.
 """
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import ClassVar
 
 import plotly
 from docutils import nodes
-from myst_nb.core.render import (
-    WIDGET_VIEW_MIMETYPE,
-    MimeData,
-    NbElementRenderer,
-    load_mime_renders,
-)
+from myst_nb.core.render import MimeData, NbElementRenderer, load_mime_renders
 from plotly.offline import get_plotlyjs_version
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx.util.osutil import relative_uri
 from sphinx.writers.html import HTML5Translator
+
+from . import beside
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +39,12 @@ def setup(app: Sphinx) -> None:
     # them for the whole run. The book is no package, so it puts its renderer on that list itself.
     if FigureRenderer not in load_mime_renders():
         load_mime_renders().append(FigureRenderer)
-    app.add_node(g3_figure, html=(visit_figure, depart_figure))
+    app.add_node(g3_figure, html=(visit_figure, beside.close_figure))
     app.add_js_file(
         "figures.js",
         loading_method="defer",
         **{"data-plotly": f"plotly-{get_plotlyjs_version()}.min.js"},
     )
-    app.connect("doctree-read", drop_widget_state)
     app.connect("build-finished", copy_plotly)
 
 
@@ -69,9 +61,6 @@ class FigureRenderer:
     def handle_mime(
         renderer: NbElementRenderer, data: MimeData, inline: bool
     ) -> list[nodes.Node] | None:
-        if data.mime_type == WIDGET_VIEW_MIMETYPE:
-            words = "A control that needs a running kernel stands here when you run the notebook."
-            return [nodes.paragraph("", words, classes=["g3-live-only"])]
         if data.mime_type != PLOTLY_MIMETYPE or inline:
             return None
         return [figure_node(renderer, data)]
@@ -82,16 +71,7 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
     figure = data.content
     layout = figure.get("layout", {})
     meta = layout.get("meta") or {}
-    docname = renderer.renderer.sphinx_env.docname
-    where = (docname, data.line)
-    for name in ("caption", "alt"):
-        if not str(meta.get(name, "")).strip():
-            logger.error(
-                "the figure of cell %d has no %s: set figure.layout.meta",
-                data.cell_index + 1,
-                name,
-                location=where,
-            )
+    beside.require_words(renderer, data, "figure", meta, "set figure.layout.meta")
     contexts = webgl_contexts(figure)
     if contexts > CONTEXTS:
         logger.error(
@@ -99,32 +79,24 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
             data.cell_index + 1,
             contexts,
             CONTEXTS,
-            location=where,
+            location=beside.place(renderer, data),
         )
 
-    name = f"{docname}-{data.cell_index}-{data.output_index}"
-    content = json.dumps(
-        {key: figure[key] for key in ("data", "layout", "frames") if figure.get(key)},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
-    script = f"(window.g3Figures??={{}})[{json.dumps(name)}]={content};\n".encode()
+    name = beside.output_name(renderer, data)
+    content = {key: figure[key] for key in ("data", "layout", "frames") if figure.get(key)}
+    script = beside.assignment("g3Figures", name, content)
     file = f"{name}.js"
-    renderer.write_file([FOLDER, *file.split("/")], script, overwrite=True)
+    beside.write(renderer, FOLDER, file, script)
 
     node = g3_figure(
         name=name,
         file=file,
-        version=hashlib.sha256(script).hexdigest()[:8],
+        version=beside.content_hash(script),
         alt=str(meta.get("alt", "")),
         height=int(meta.get("height") or layout.get("height") or HEIGHT),
         contexts=contexts,
-        moving=bool(figure.get("frames")),
     )
-    with renderer.renderer.current_node_context(node):
-        renderer.renderer.nested_render_text(
-            str(meta.get("caption", "")), data.line or 0, inline=True
-        )
+    beside.add_caption(renderer, data, node, str(meta.get("caption", "")))
     return node
 
 
@@ -137,36 +109,17 @@ def webgl_contexts(figure: dict) -> int:
 
 
 def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
-    builder = self.builder
-    source = Path(builder.env.mystnb_config.output_folder) / FOLDER / node["file"]
-    target = Path(builder.outdir) / FOLDER / node["file"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-
-    page = builder.get_target_uri(builder.current_docname)
-    uri = f"{relative_uri(page, f'{FOLDER}/' + node['file'])}?v={node['version']}"
-    # A figure with controls is a group: what is inside an image cannot be reached.
-    role = "group" if node["moving"] else "img"
+    uri = f"{beside.bring(self, FOLDER, node['file'])}?v={node['version']}"
     alt = self.attval(node["alt"])
     self.body.append(
         '<figure class="g3-figure">\n'
-        f'<div class="g3-plot" role="{role}" aria-label="{alt}" style="height:{node["height"]}px"'
+        f'<div class="g3-plot" role="group" aria-label="{alt}" style="height:{node["height"]}px"'
         f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
         f' data-contexts="{node["contexts"]}">\n'
         f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'
         "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
         "</div>\n<figcaption>"
     )
-
-
-def depart_figure(self: HTML5Translator, node: g3_figure) -> None:
-    self.body.append("</figcaption>\n</figure>\n")
-
-
-def drop_widget_state(app: Sphinx, doctree: nodes.document) -> None:
-    """A page has no widget manager: the state that MyST-NB embeds for one is dead weight."""
-    metadata = getattr(app.env, "nb_metadata", {}).get(app.env.docname, {})
-    metadata.get("js_files", {}).pop("ipywidgets_state", None)
 
 
 def copy_plotly(app: Sphinx, exception: Exception | None) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 from docutils import nodes
 from markupsafe import escape
 from sphinx.application import Sphinx
-from sphinx.config import Config
 
-TEMPLATES = Path(__file__).parents[2] / "_templates"
 ENOUGH = 100  # characters of a description; one paragraph may be a question of five words
 LENGTH = 160  # characters that search engines show
 VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
@@ -35,13 +33,8 @@ ENTRANCE = """\
 
 def setup(app: Sphinx) -> None:
     app.add_js_file("page.js", loading_method="defer")
-    app.connect("config-inited", add_templates)
     app.connect("html-page-context", describe_page)
     app.connect("build-finished", write_entrance)
-
-
-def add_templates(app: Sphinx, config: Config) -> None:
-    config.templates_path = [*config.templates_path, str(TEMPLATES)]
 
 
 def describe_page(

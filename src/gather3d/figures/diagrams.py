@@ -351,7 +351,7 @@ class Table:
         )
         return (
             '<figure class="g3-table"><div class="g3-scroll" style="overflow-x:auto" tabindex="0" '
-            f'role="region" aria-label="table"><table class="table"><thead><tr>{head}</tr></thead>'
+            f'role="group" aria-label="table"><table class="table"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
             f"<figcaption>{code(self.caption)}</figcaption></figure>"
         )

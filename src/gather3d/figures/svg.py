@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from .palette import css
+from .palette import ROLES, css
 
 #: Below this a drawing may shrink with the screen; a wider one scrolls inside its figure.
 NARROW = 430
@@ -26,7 +26,14 @@ _STYLE = """
 .g3-diagram text.title,.g3-diagram text.left{text-anchor:start}
 .g3-diagram text.right{text-anchor:end}
 .g3-diagram figcaption{text-align:center;margin-top:.4em}
-"""
+.g3-diagram g>rect{fill:var(--c);fill-opacity:.16;stroke:var(--c)}
+.g3-diagram g.mark>rect{fill-opacity:.42}
+.g3-diagram g.mark>rect,.g3-diagram g.wrong>rect{stroke-width:2.5}
+.g3-diagram g.context>rect{fill-opacity:.04}
+.g3-diagram g.missing>rect{fill-opacity:.1;stroke-dasharray:4 3}
+.g3-diagram path.hatch{stroke:var(--c);stroke-width:.8;stroke-opacity:.6}
+.g3-diagram path.foot{stroke:var(--c);stroke-width:3}
+""" + "".join(f".g3-diagram .{role}{{--c:{css(role)}}}\n" for role in ROLES)
 
 
 def code(text: str) -> str:
@@ -51,7 +58,7 @@ class Diagram:
     def _repr_html_(self) -> str:
         # A drawing wider than a phone keeps a size that can be read, and can be scrolled by key.
         wide = self.width > NARROW
-        region = f' tabindex="0" role="region" aria-label="{escape(self.alt)}"' if wide else ""
+        region = f' tabindex="0" role="group" aria-label="{escape(self.alt)}"' if wide else ""
         return (
             f'<figure class="g3-diagram"><style>{_STYLE}</style>'
             f'<div class="g3-scroll"{region}>{self.svg}</div>'
@@ -99,22 +106,20 @@ class Canvas:
             name: says which cell this is, for a program that reads the drawing.
         """
         self.room(x, y, x + width, y + height)
-        colour, data = css(role), f' data-cell="{escape(name)}"' if name else ""
+        classes = f"{role} mark" if mark else role
+        data = f' data-cell="{escape(name)}"' if name else ""
         radius = min(width, height) * 0.3 if role == "index" else 1.5
         stroke = 2.5 if mark or role == "wrong" else 1
-        opacity = {"context": 0.04, "missing": 0.1}.get(role, 0.42 if mark else 0.16)
-        dash = ' stroke-dasharray="4 3"' if role == "missing" else ""
         inset = stroke / 2
         self.add(
-            f'<g{data}><rect x="{_n(x + inset)}" y="{_n(y + inset)}" width="{_n(width - stroke)}" '
-            f'height="{_n(height - stroke)}" rx="{_n(radius)}" style="fill:{colour};'
-            f'fill-opacity:{opacity};stroke:{colour};stroke-width:{stroke}"{dash}/>'
+            f'<g class="{classes}"{data}><rect x="{_n(x + inset)}" y="{_n(y + inset)}" '
+            f'width="{_n(width - stroke)}" height="{_n(height - stroke)}" rx="{_n(radius)}"/>'
         )
         if role in ("wrong", "missing"):
-            gap = 6 if role == "missing" else 4
-            self.add(_hatch(x + 2, y + 2, width - 4, height - 4, gap, colour))
+            self.add(_hatch(x + 2, y + 2, width - 4, height - 4, 6 if role == "missing" else 4))
         if role == "result":
-            self.add(_line(x + 1, y + height - 2, x + width - 1, y + height - 2, colour, 3))
+            line = f"M{_n(x + 1)} {_n(y + height - 2)}H{_n(x + width - 1)}"
+            self.add(f'<path class="foot" d="{line}"/>')
         if text:
             middle = y + height * (0.36 if note else 0.5)
             self.add(
@@ -197,7 +202,7 @@ class Canvas:
         return Diagram(svg, caption, alt, width)
 
 
-def _hatch(x: float, y: float, width: float, height: float, gap: float, colour: str) -> str:
+def _hatch(x: float, y: float, width: float, height: float, gap: float) -> str:
     """Slanted lines over a box: drawn, since a pattern would need an id that no other has."""
     steps = []
     offset = gap
@@ -206,14 +211,7 @@ def _hatch(x: float, y: float, width: float, height: float, gap: float, colour: 
         x1, y1 = (x, y + offset) if offset <= height else (x + offset - height, y + height)
         steps.append(f"M{_n(x0)} {_n(y0)}L{_n(x1)} {_n(y1)}")
         offset += gap
-    return f'<path d="{"".join(steps)}" style="stroke:{colour};stroke-width:.8;stroke-opacity:.6"/>'
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, colour: str, width: float) -> str:
-    return (
-        f'<path d="M{_n(x0)} {_n(y0)}L{_n(x1)} {_n(y1)}" '
-        f'style="stroke:{colour};stroke-width:{_n(width)}"/>'
-    )
+    return f'<path class="hatch" d="{"".join(steps)}"/>'
 
 
 def _n(value: float) -> str:
