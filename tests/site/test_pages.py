@@ -43,6 +43,7 @@ def test_page_from_disk(browser, name):
     with Visit(browser, (BUILT / name).as_uri()) as visit:
         visit.read_formulas()
         visit.draw_figures()
+        visit.mount_widgets()
         visit.switch_theme()
         assert visit.faults == []
 
@@ -61,16 +62,15 @@ def test_weights():
 
 
 def test_heavy_pages_are_noticed(tmp_path):
-    noise = random.Random(0).randbytes(600_000).hex()
-    (tmp_path / "figure.js").write_text(noise + noise)
+    noise = random.Random(0).randbytes(300_000).hex()
+    (tmp_path / "figure.js").write_text(noise * 3)
     (tmp_path / "inline.html").write_text(f"<script>{noise * 4}</script>")
+    (tmp_path / "also.html").write_text(f"<script>{noise * 4}</script>")
     (tmp_path / "beside.html").write_text('<div data-src="figure.js?v=1"></div>')
     found = weight.faults({p.name: weight.weigh(p) for p in tmp_path.glob("*.html")})
-    assert [fault.partition(": ")[0] for fault in found[:1]] == [
-        "half of the pages have more than 2400034 bytes of HTML"
-    ]
+    assert any("half of the pages have more than 2400" in fault for fault in found)
     assert any("inline.html" in fault and "gzipped" in fault for fault in found)
-    assert any("beside.html: 2400000 bytes of figure data" in fault for fault in found)
+    assert any("beside.html: 1800000 bytes of figure data" in fault for fault in found)
 
 
 def test_search_works_offline(browser, book):

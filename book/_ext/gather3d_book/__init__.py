@@ -34,22 +34,33 @@ from . import (
     widgets,
 )
 
-STATIC = Path(__file__).parents[2] / "_static"
 PARTS = (
-    strict, execution, figures, widgets, mathml, cards, status, page, repository, lean, access,
+    strict,
+    execution,
+    figures,
+    widgets,
+    mathml,
+    cards,
+    status,
+    page,
+    repository,
+    lean,
+    access,
     stylesheet,
-)  # fmt: skip
+)
+BOOK = Path(__file__).parents[2]
 
 
 def setup(app: Sphinx) -> dict:
     for part in PARTS:
         part.setup(app)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
-    app.connect("config-inited", add_static_files)
+    app.connect("config-inited", add_folders)
     app.add_css_file("gather3d.css")
     # raise env_version when the parts keep something else about a page: all pages are read again
     return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def add_static_files(app: Sphinx, config: Config) -> None:
-    config.html_static_path = [*config.html_static_path, str(STATIC)]
+def add_folders(app: Sphinx, config: Config) -> None:
+    config.html_static_path = [*config.html_static_path, str(BOOK / "_static")]
+    config.templates_path = [*config.templates_path, str(BOOK / "_templates")]

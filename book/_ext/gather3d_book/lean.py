@@ -8,29 +8,21 @@ styles that every diagram of a notebook brings along are on a page once. The hea
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from docutils import nodes
 from pygments.formatters import HtmlFormatter
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.highlighting import PygmentsBridge
 
-TEMPLATES = Path(__file__).parents[2] / "_templates"
 UNUSED = {"design-tabs.js"}  # no page has tabs
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 NEEDS_OPTIONS = "DOCUMENTATION_OPTIONS."
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("config-inited", add_templates)
     app.connect("html-page-context", let_scripts_wait, priority=900)
     app.connect("doctree-read", keep_one_of_each_style)
     PygmentsBridge.html_formatter = LeanFormatter
-
-
-def add_templates(app: Sphinx, config: Config) -> None:
-    config.templates_path = [*config.templates_path, str(TEMPLATES)]
 
 
 def let_scripts_wait(
