@@ -27,13 +27,15 @@ from sphinx.util import logging
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html import HTML5Translator
 
+from . import posters, registry
+from .registry import CONTEXTS
+
 logger = logging.getLogger(__name__)
 
 PLOTLY_MIMETYPE = "application/vnd.plotly.v1+json"
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FOLDER = "_figures"
 HEIGHT = 420  # pixels, where a figure does not say
-CONTEXTS = 4  # WebGL contexts that may live on a page at once: figures.js has the same number
 
 SCENE_TRACES = {
     "cone", "isosurface", "mesh3d", "scatter3d", "streamtube", "surface", "volume",
@@ -109,23 +111,36 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
         ensure_ascii=False,
     )
     script = f"(window.g3Figures??={{}})[{json.dumps(name)}]={content};\n".encode()
-    file = f"{name}.js"
-    renderer.write_file([FOLDER, *file.split("/")], script, overwrite=True)
+    file = f"{FOLDER}/{name}.js"
+    renderer.write_file(file.split("/"), script, overwrite=True)
 
     node = g3_figure(
         name=name,
         file=file,
-        version=hashlib.sha256(script).hexdigest()[:8],
+        digest=hashlib.sha256(content.encode()).hexdigest(),
         alt=str(meta.get("alt", "")),
         height=int(meta.get("height") or layout.get("height") or HEIGHT),
         contexts=contexts,
-        moving=bool(figure.get("frames")),
+        slider=slider_of(layout),
     )
     with renderer.renderer.current_node_context(node):
         renderer.renderer.nested_render_text(
             str(meta.get("caption", "")), data.line or 0, inline=True
         )
+    registry.note(renderer.renderer.sphinx_env, node)
     return node
+
+
+def slider_of(layout: dict) -> dict | None:
+    """What the page's own slider needs before the figure's data is there."""
+    if not layout.get("sliders"):
+        return None
+    (slider,) = layout["sliders"]
+    return {
+        "active": slider.get("active", 0),
+        "prefix": slider.get("currentvalue", {}).get("prefix", ""),
+        "labels": [step["label"] for step in slider["steps"]],
+    }
 
 
 def webgl_contexts(figure: dict) -> int:
@@ -138,24 +153,33 @@ def webgl_contexts(figure: dict) -> int:
 
 def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
     builder = self.builder
-    source = Path(builder.env.mystnb_config.output_folder) / FOLDER / node["file"]
-    target = Path(builder.outdir) / FOLDER / node["file"]
+    source = Path(builder.env.mystnb_config.output_folder) / node["file"]
+    target = Path(builder.outdir) / node["file"]
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
     page = builder.get_target_uri(builder.current_docname)
-    uri = f"{relative_uri(page, f'{FOLDER}/' + node['file'])}?v={node['version']}"
+    uri = f"{relative_uri(page, node['file'])}?v={node['digest'][:8]}"
     # A figure with controls is a group: what is inside an image cannot be reached.
-    role = "group" if node["moving"] else "img"
+    role = "group" if node["slider"] else "img"
+    slider = f' data-slider="{self.attval(json.dumps(node["slider"]))}"' if node["slider"] else ""
     alt = self.attval(node["alt"])
+    look = builder.config.g3_posters
     self.body.append(
         '<figure class="g3-figure">\n'
         f'<div class="g3-plot" role="{role}" aria-label="{alt}" style="height:{node["height"]}px"'
         f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
-        f' data-contexts="{node["contexts"]}">\n'
-        f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'
-        "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
+        f' data-contexts="{node["contexts"]}"{slider}>\n'
+        f"{posters.pictures(page, node, look) if look else words_instead(alt)}"
         "</div>\n<figcaption>"
+    )
+
+
+def words_instead(alt: str) -> str:
+    """What stands in a figure's place until it is drawn, where it has no poster."""
+    return (
+        f'<p class="g3-waiting">{alt}</p>\n'
+        "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
     )
 
 
