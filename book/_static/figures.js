@@ -213,6 +213,7 @@
     });
     const control = document.createElement("div");
     control.className = "g3-slider";
+    control.dataset.poster = words.textContent; // for print
     control.append(words, range);
     figure.element.prepend(control);
   }

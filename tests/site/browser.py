@@ -3,7 +3,6 @@
 import functools
 import http.server
 import io
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,15 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
 FEW = 100  # pixels: less than a drawn line has
 PAUSE = 200  # milliseconds between two looks
@@ -38,22 +30,6 @@ for (const Canvas of [HTMLCanvasElement, window.OffscreenCanvas].filter(Boolean)
 }
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
-
-
-def find_browser() -> str | None:
-    """The path of the machine's Chromium or Chrome, or None."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
-
-
-@contextmanager
-def started(executable: str) -> Iterator[Browser]:
-    """The browser, closed at the end."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -122,7 +98,11 @@ class Visit:
 
     def draw_figures(self) -> None:
         """Scroll to every figure in turn, then back to the first: each is drawn, its slider moves
-        it, and the live contexts stay few."""
+        it, and the live contexts stay few.
+
+        A figure with a poster waits for a reader who does something: the pointer moves once.
+        """
+        self.page.mouse.move(5, 5)
         figures = self.page.locator(".g3-plot")
         count = figures.count()
         for k in [*range(count), *range(count > 1)]:

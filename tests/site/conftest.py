@@ -1,17 +1,16 @@
 """What the tests of the site share: the built book, a browser, a maker of small books."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from .browser import find_browser, served, started
+from gather3d_book.browser import find_browser, started
+
+from .browser import served
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 
 @pytest.fixture(scope="session")

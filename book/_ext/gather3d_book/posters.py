@@ -39,7 +39,8 @@ WIDTHS = PHONE, DESKTOP = 343, 688  # pixels: the column of text in windows of 3
 FORMS = list(product(THEMES, WIDTHS))
 NARROW = "(max-width: 575px)"  # the windows that show the poster of a phone
 DENSITY = 2  # pixels of a poster for one of the page
-QUALITY = 80
+FEW = 4096  # colours: with more, a picture that is kept exactly is larger
+QUALITY = 80  # of a picture that is not
 PATIENCE = 60_000  # milliseconds for one figure, on a busy machine with no GPU
 
 
@@ -57,16 +58,16 @@ class PosterError(SphinxError):
 def choose_look(app: Sphinx, config: Config) -> None:
     """A digest of all that a poster depends on apart from its figure; empty without a browser."""
     if find_browser() is None:
-        config.g3_posters = ""
+        logger.info("No Chromium or Chrome here: figures have no posters, and are drawn when near.")
         return
     facts = [
         get_plotlyjs_version(),
         (STATIC / "figures.js").read_text(),
         # of the stylesheet, its colours: no other rule is to be seen in a poster
         *re.findall(r"--g3-[\w-]+:[^;]+;", (STATIC / "gather3d.css").read_text()),
-        (DENSITY, QUALITY),
+        (DENSITY, FEW, QUALITY),
     ]
-    config.g3_posters = hashlib.sha256(repr(facts).encode()).hexdigest()
+    config.g3_posters = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def poster_file(figure: Mapping, look: str, theme: str, width: int) -> str:
@@ -108,12 +109,8 @@ def make_posters(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     look = app.config.g3_posters
-    if not look:
-        logger.info("No Chromium or Chrome here: figures have no posters, and are drawn when near.")
     figures = all_figures(app) if look else []
-    files = {
-        poster_file(figure, look, *form): figure for figure in figures for form in FORMS
-    }
+    files = {poster_file(figure, look, *form): figure for figure in figures for form in FORMS}
     cache, shown = Path(app.outdir).parent / CACHE, Path(app.outdir) / FOLDER
     for folder in (cache, shown):
         folder.mkdir(exist_ok=True)
@@ -156,7 +153,7 @@ def draw(book: Path, figures: list[Mapping], look: str, cache: Path) -> None:
                 page.evaluate("k => show(k)", k)
             for theme in themes:
                 for page in pages.values():
-                    page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+                    page.evaluate("theme => switch_to(theme)", theme)
                 for width, page in pages.items():
                     png = picture(page, figure, theme)
                     file = cache / poster_file(figure, look, theme, width)
@@ -180,7 +177,7 @@ def picture(page: Page, figure: Mapping, theme: str) -> bytes:
 def stage_html(book: Path, figures: list[Mapping]) -> str:
     """A page with the head of one of the book's own, and these figures, on no ground.
 
-    `show(k)` shows one of them. Each says that it needs all the contexts there are, so that the
+    `show(k)` shows one of them, `switch_to(theme)` switches the theme. Each figure says that it needs all the contexts there are, so that the
     loader keeps no other alive.
     """
     like = book / figures[0]["page"]
@@ -191,21 +188,26 @@ def stage_html(book: Path, figures: list[Mapping]) -> str:
         f' data-src="{(book / figure["file"]).as_uri()}"></div>'
         for figure in figures
     )
-    show = """const show = (shown) => {
-      document.querySelectorAll(".g3-plot").forEach((plot, k) => { plot.hidden = k !== shown; });
-    };"""
+    script = """
+      const show = (shown) => {
+        document.querySelectorAll(".g3-plot").forEach((plot, k) => { plot.hidden = k !== shown; });
+      };
+      const switch_to = (theme) => { document.documentElement.dataset.theme = theme; };"""
     return (
         f'<!doctype html><html lang="en"><head><base href="{like.as_uri()}">{head}</head>'
-        f'<body style="margin:0;background:none">{plots}<script>{show}</script></body></html>'
+        f'<body style="margin:0;background:none">{plots}<script>{script}</script></body></html>'
     )
 
 
 def write_webp(png: bytes, file: Path) -> None:
-    """Write the smaller of WebP's two kinds: exact for flat colours, lossy for the others."""
+    """Write the picture as WebP, kept exactly where its colours are few and that is smaller."""
     image = Image.open(io.BytesIO(png))
-    kinds = []
-    for options in ({"lossless": True}, {"quality": QUALITY}):
-        kind = io.BytesIO()
-        image.save(kind, "WEBP", **options)
-        kinds.append(kind.getvalue())
-    file.write_bytes(min(kinds, key=len))
+    kinds = [{"quality": QUALITY}]
+    if image.getcolors(FEW) is not None:
+        kinds.append({"lossless": True})
+    contents = []
+    for options in kinds:
+        content = io.BytesIO()
+        image.save(content, "WEBP", **options)
+        contents.append(content.getvalue())
+    file.write_bytes(min(contents, key=len))

@@ -42,8 +42,6 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     noted(env).pop(docname, None)
 
 
-def merge(
-    app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment
-) -> None:
+def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
     """Take over what another process read."""
     noted(env).update({name: noted(other)[name] for name in docnames if name in noted(other)})
