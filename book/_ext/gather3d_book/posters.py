@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Browser, Error, Page
 from plotly.offline import get_plotlyjs_version
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -123,13 +123,13 @@ def make_posters(app: Sphinx, exception: Exception | None) -> None:
     }
     if missing:
         logger.info("Drawing the posters of %d figures ...", len(missing))
-        draw(Path(app.outdir), list(missing.values()), look, cache)
+        with started(find_browser()) as browser:
+            draw(browser, Path(app.outdir), list(missing.values()), look, cache)
     for file in files:
-        if not (shown / file).exists():
-            shutil.copyfile(cache / file, shown / file)
+        shutil.copyfile(cache / file, shown / file)
 
 
-def draw(book: Path, figures: list[Mapping], look: str, cache: Path) -> None:
+def draw(browser: Browser, book: Path, figures: list[Mapping], look: str, cache: Path) -> None:
     """Draw these figures in all forms, into the cache.
 
     Each width has a page of its own, on which one figure after the other is shown. The pages draw
@@ -139,15 +139,14 @@ def draw(book: Path, figures: list[Mapping], look: str, cache: Path) -> None:
     stage = book / FOLDER / "stage.html"
     stage.write_text(stage_html(book, figures))
     height = max(figure["height"] for figure in figures)
-    with started(find_browser()) as browser, ThreadPoolExecutor() as pool:
-        pages = {}
-        for width in WIDTHS:
-            window = {"width": width, "height": height}
-            context = browser.new_context(viewport=window, device_scale_factor=DENSITY)
-            pages[width] = context.new_page()
-            pages[width].goto(stage.as_uri(), wait_until="load")
+    pages = {}
+    for width in WIDTHS:
+        window = {"width": width, "height": height}
+        pages[width] = browser.new_page(viewport=window, device_scale_factor=DENSITY)
+        pages[width].goto(stage.as_uri(), wait_until="load")
+    themes = THEMES
+    with ThreadPoolExecutor() as pool:
         written = []
-        themes = THEMES
         for k, figure in enumerate(figures):
             for page in pages.values():
                 page.evaluate("k => show(k)", k)
@@ -161,6 +160,8 @@ def draw(book: Path, figures: list[Mapping], look: str, cache: Path) -> None:
             themes = themes[::-1]  # the next figure begins in the theme that is there
         for task in written:
             task.result()
+    for page in pages.values():
+        page.close()
     stage.unlink()
 
 
@@ -177,8 +178,8 @@ def picture(page: Page, figure: Mapping, theme: str) -> bytes:
 def stage_html(book: Path, figures: list[Mapping]) -> str:
     """A page with the head of one of the book's own, and these figures, on no ground.
 
-    `show(k)` shows one of them, `switch_to(theme)` switches the theme. Each figure says that it needs all the contexts there are, so that the
-    loader keeps no other alive.
+    `show(k)` shows one of them, `switch_to(theme)` switches the theme. Each figure says that it
+    needs all the contexts there are, so that the loader keeps no other alive.
     """
     like = book / figures[0]["page"]
     head = re.search(r"<head>(.*)</head>", like.read_text(), re.DOTALL)[1]
