@@ -1,4 +1,5 @@
-// Printing: paper is light, and shows pictures that the reader has not scrolled to.
+// Paper is light. (Pictures that the reader has not scrolled to are the browser's to load: it waits
+// for those that it loads itself, and not for those that a script asks for when printing begins.)
 
 (() => {
   "use strict";
@@ -7,7 +8,6 @@
   let theme;
 
   addEventListener("beforeprint", () => {
-    for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
     theme = root.dataset.theme;
     root.dataset.theme = "light";
   });
