@@ -1,6 +1,8 @@
-// The figure loader. A figure's data and plotly.js are loaded when the reader comes near the figure;
-// a figure in the page's colours is drawn again in the new ones when the theme is switched; figures
-// that are out of sight give their WebGL context back before a fifth one would live.
+// The figure loader. A figure's poster stands in its place until the reader does something on the page
+// and comes near the figure: then its data and plotly.js are loaded, and it is drawn. A figure without
+// a poster is drawn as soon as it is near. A figure in the page's colours is drawn again in the new
+// ones when the theme is switched; figures that are out of sight give their WebGL context back before
+// a fifth one would live, and their poster is there again.
 
 (() => {
   "use strict";
@@ -9,6 +11,8 @@
   const NEAR = "400px"; // how far below and above the window a figure is drawn already
   const ROLES = ["source", "index", "result", "missing", "wrong", "ink", "line"];
   const ROOM = 1.12; // how much further than its figure says a camera stands
+  const ACTS = ["scroll", "wheel", "pointermove", "pointerdown", "touchstart", "keydown", "focusin", "input"];
+  const TOUCHES = ["pointerdown", "focusin", "input"]; // of one figure
   const WIDE = 1.35; // and further still where width over height is less than this
   const CONFIG = {
     responsive: true,
@@ -27,7 +31,10 @@
         const tag = document.createElement("script");
         tag.src = url;
         tag.onload = resolve;
-        tag.onerror = () => reject(new Error(`could not load ${url}`));
+        tag.onerror = () => {
+          loaded.delete(url); // the next figure that needs it tries again
+          reject(new Error(`could not load ${url}`));
+        };
         document.head.append(tag);
       }));
     }
@@ -89,71 +96,91 @@
   // ---- drawing
 
   async function draw(figure) {
-    figure.live = true;
+    const canvas = document.createElement("div");
+    figure.canvas = canvas; // taken away again when the figure is given back meanwhile
+    canvas.className = "g3-canvas";
     try {
       await Promise.all([load(plotlyURL), load(figure.src)]);
     } catch (error) {
-      figure.live = false;
-      figure.waiting.textContent = `This figure could not be loaded. It shows: ${figure.alt}`;
+      figure.canvas = null;
+      say(figure, figure.poster ? "The live figure could not be loaded." : `This figure could not be loaded. It shows: ${figure.alt}`);
       throw error;
     }
-    if (!figure.live) return; // given up while loading
+    if (figure.canvas !== canvas) return;
     figure.json = window.g3Figures[figure.name];
-    figure.canvas = document.createElement("div");
-    figure.canvas.className = "g3-canvas";
-    figure.waiting.hidden = true;
-    figure.element.append(figure.canvas);
-    leave_scrolling_to_the_page(figure.canvas);
-    await window.Plotly.newPlot(figure.canvas, themed(figure));
-    if (figure.json.layout?.sliders) add_slider(figure);
-    figure.element.dataset.drawn = "";
+    figure.element.append(canvas);
+    leave_scrolling_to_the_page(canvas);
+    await window.Plotly.newPlot(canvas, themed(figure));
+    await painted();
+    if (figure.canvas !== canvas) return;
+    if (figure.slider && figure.slider.step !== figure.slider.active) await go_to(figure, figure.slider.step);
+    show(figure);
+    say(figure, "");
+  }
+
+  // The stylesheet shows the canvas from now on, and no longer the poster.
+  function show(figure) {
+    figure.element.dataset.drawn = document.documentElement.dataset.theme;
+  }
+
+  // A scene is on the screen one frame after plotly is done with it.
+  function painted() {
+    return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   }
 
   function give_back(figure) {
-    figure.live = false;
     const { canvas } = figure;
-    if (!canvas) return;
-    for (const [key, scene] of Object.entries(canvas._fullLayout ?? {})) {
+    figure.canvas = null;
+    delete figure.element.dataset.drawn;
+    if (!canvas._fullLayout) return; // not drawn yet
+    for (const [key, scene] of Object.entries(canvas._fullLayout)) {
       if (/^scene\d*$/.test(key)) figure.cameras[key] = structuredClone(scene.camera);
     }
     const contexts = [...canvas.querySelectorAll("canvas")].map((c) => c.getContext("webgl2") ?? c.getContext("webgl"));
     window.Plotly.purge(canvas);
     for (const context of contexts) context?.getExtension("WEBGL_lose_context")?.loseContext();
-    figure.element.querySelector(".g3-slider")?.remove();
     canvas.remove();
-    figure.canvas = null;
-    figure.waiting.hidden = false;
-    delete figure.element.dataset.drawn;
+  }
+
+  // A line at the foot of the poster; where there is no poster, in its place.
+  function say(figure, words) {
+    if (figure.poster) figure.words.textContent = words;
+    else if (words) figure.waiting.textContent = words;
   }
 
   // Draw what is near, the nearest first; what is far and holds a context gives it back when needed.
   function update() {
     const middle = (box) => Math.abs((box.top + box.bottom - innerHeight) / 2);
-    for (const figure of figures) figure.distance = middle(figure.element.getBoundingClientRect());
+    for (const figure of figures) {
+      figure.distance = figure === touched ? -1 : middle(figure.element.getBoundingClientRect());
+    }
     const order = [...figures].sort((a, b) => a.distance - b.distance);
     let free = CONTEXTS;
     const wanted = new Set();
     for (const figure of order) {
-      if (figure.near && figure.contexts <= free) {
+      if (figure.near && (acted || !figure.poster) && figure.contexts <= free) {
         wanted.add(figure);
         free -= figure.contexts;
       }
     }
     for (const figure of order) {
-      if (!figure.live || wanted.has(figure) || figure.contexts === 0) continue;
+      if (!figure.canvas || wanted.has(figure) || figure.contexts === 0) continue;
       if (figure.contexts <= free) free -= figure.contexts; // nobody needs it: it may stay
       else give_back(figure);
     }
     for (const figure of order) {
-      if (wanted.has(figure) && !figure.live) draw(figure);
+      if (wanted.has(figure) && !figure.canvas) draw(figure);
     }
   }
 
   async function switch_theme() {
     for (const figure of figures) {
-      if (!figure.canvas?._fullLayout) continue;
-      await window.Plotly.react(figure.canvas, themed(figure));
-      if (figure.step !== null) await go_to(figure, figure.step);
+      const { canvas } = figure;
+      if (!canvas?._fullLayout) continue;
+      await window.Plotly.react(canvas, themed(figure));
+      if (figure.slider) await go_to(figure, figure.slider.step);
+      await painted();
+      if (figure.canvas === canvas) show(figure);
     }
   }
 
@@ -167,35 +194,42 @@
     canvas.addEventListener("wheel", (event) => { if (!held) event.stopPropagation(); }, { capture: true });
   }
 
-  // Plotly draws a slider that no keyboard reaches. The page's own control moves through its steps.
+  // Plotly draws a slider that no keyboard reaches. The page's own control moves through its steps,
+  // and is there before the figure is: it moves the poster to life.
   function add_slider(figure) {
-    const { steps, active = 0, currentvalue = {} } = figure.json.layout.sliders[0];
-    figure.step ??= active;
+    const { active, prefix, labels } = figure.slider;
     const words = document.createElement("span");
     const range = document.createElement("input");
-    Object.assign(range, { type: "range", min: 0, max: steps.length - 1, step: 1, value: figure.step });
-    const show = () => {
-      words.textContent = `${currentvalue.prefix ?? ""}${steps[figure.step].label}`;
-      range.setAttribute("aria-valuetext", steps[figure.step].label);
+    Object.assign(range, { type: "range", min: 0, max: labels.length - 1, step: 1, autocomplete: "off", value: active });
+    const go = (step) => {
+      figure.slider.step = step;
+      words.textContent = `${prefix}${labels[step]}`;
+      range.setAttribute("aria-valuetext", labels[step]);
     };
-    range.setAttribute("aria-label", (currentvalue.prefix ?? "step").replace(/[:\s]+$/, ""));
+    go(active);
+    range.setAttribute("aria-label", (prefix || "step").replace(/[:\s]+$/, ""));
     range.addEventListener("input", () => {
-      figure.step = range.valueAsNumber;
-      show();
-      go_to(figure, figure.step);
+      go(range.valueAsNumber);
+      if ("drawn" in figure.element.dataset) go_to(figure, figure.slider.step);
     });
     const control = document.createElement("div");
     control.className = "g3-slider";
+    control.dataset.poster = words.textContent; // for print
     control.append(words, range);
-    show();
     figure.element.prepend(control);
-    if (figure.step !== active) go_to(figure, figure.step);
   }
 
   function go_to(figure, step) {
     const frame = figure.json.layout.sliders[0].steps[step].args[0];
     const at_once = { mode: "immediate", frame: { duration: 0, redraw: true }, transition: { duration: 0 } };
     return window.Plotly.animate(figure.canvas, frame, at_once);
+  }
+
+  // Who takes hold of a poster wants that figure first, and sees that it is on its way.
+  function touch(figure) {
+    touched = figure;
+    if (!("drawn" in figure.element.dataset)) say(figure, "The live figure is loading …");
+    update();
   }
 
   // ---- start
@@ -207,25 +241,42 @@
     update();
   }, { rootMargin: `${NEAR} 0px` });
 
+  let acted = false; // has the reader done anything on this page?
+  let touched = null; // the figure that the reader took hold of last
+
   for (const element of document.querySelectorAll(".g3-plot[data-src]")) {
-    figures.push({
+    const figure = {
       element,
       name: element.dataset.figure,
       src: new URL(element.dataset.src, document.baseURI).href,
       contexts: Number(element.dataset.contexts),
+      slider: JSON.parse(element.dataset.slider ?? "null"), // and the step where it stands
       height: parseInt(element.style.height, 10),
       alt: element.getAttribute("aria-label"),
+      poster: element.querySelector(".g3-poster"),
       waiting: element.querySelector(".g3-waiting"),
+      words: document.createElement("p"),
       near: false,
-      live: false,
-      canvas: null,
+      canvas: null, // not null: it is drawn, or about to be
       cameras: {}, // where the reader left each scene's camera
-      step: null, // of the slider
-    });
+    };
+    figure.words.className = "g3-words";
+    if (figure.poster) element.append(figure.words);
+    if (figure.slider) add_slider(figure);
+    for (const event of TOUCHES) element.addEventListener(event, () => touch(figure), { passive: true });
+    figures.push(figure);
     observer.observe(element);
   }
 
   if (figures.length) {
+    const first = new AbortController();
+    const act = () => {
+      first.abort();
+      acted = true;
+      update();
+    };
+    for (const event of ACTS) addEventListener(event, act, { capture: true, passive: true, signal: first.signal });
+
     new MutationObserver(switch_theme).observe(document.documentElement, {
       attributes: true,
       attributeFilter: ["data-theme"],

@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from ..site.browser import find_browser, served
+from ..site.browser import served
+from ..site.conftest import BUILT, find_browser
 
-BUILT = Path(__file__).parents[2] / "_build" / "html"
 LIGHTHOUSE = "lighthouse@13"
 PAGES = (
     "book/index",

@@ -4,7 +4,6 @@ import functools
 import gzip
 import http.server
 import io
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,15 +14,8 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")
 SHIFT = 0.02  # how much of what is in sight may move by itself while a page loads
 CONTEXTS = 4  # WebGL contexts that may live on a page at once
@@ -51,22 +43,6 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
-
-
-def find_browser() -> str | None:
-    """The path of the machine's Chromium or Chrome, or None."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
-
-
-@contextmanager
-def started(executable: str) -> Iterator[Browser]:
-    """The browser, closed at the end."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -151,7 +127,11 @@ class Visit:
 
     def draw_figures(self) -> None:
         """Scroll to every figure in turn, then back to the first: each is drawn, its slider moves
-        it, and the live contexts stay few."""
+        it, and the live contexts stay few.
+
+        A figure with a poster waits for a reader who does something: the pointer moves once.
+        """
+        self.page.mouse.move(5, 5)
         figures = self.page.locator(".g3-plot")
         count = figures.count()
         for k in [*range(count), *range(count > 1)]:

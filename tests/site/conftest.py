@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from .browser import find_browser, served, started
+from .browser import served
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"
 
+# the book's extension is not installed: its folder is put on the path
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from gather3d_book.browser import find_browser, started  # noqa: E402
 
 
 @pytest.fixture(scope="session")

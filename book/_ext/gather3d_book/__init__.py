@@ -4,6 +4,9 @@ strict       warnings are errors, and a failed build does not pass when it is re
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
 widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
+posters      each figure as it looks before it is live, drawn by the machine's browser
+registry     all figures of the book, from build to build
+images       image outputs have alt text
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 status       the table of all notebooks: cells, run times, the machine they ran on
@@ -24,9 +27,12 @@ from . import (
     cards,
     execution,
     figures,
+    images,
     lean,
     mathml,
     page,
+    posters,
+    registry,
     repository,
     status,
     strict,
@@ -37,7 +43,10 @@ from . import (
 PARTS = (
     strict,
     execution,
+    registry,
     figures,
+    posters,
+    images,
     widgets,
     mathml,
     cards,
@@ -57,8 +66,10 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it for sphinx_comments
     app.connect("config-inited", add_folders)
     app.add_css_file("gather3d.css")
+    app.add_css_file("print.css", media="print")
+    app.add_js_file("print.js", loading_method="defer")
     # raise env_version when the parts keep something else about a page: all pages are read again
-    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def add_folders(app: Sphinx, config: Config) -> None:

@@ -6,6 +6,8 @@ The caption says what to notice and may use inline Markdown; the alt text says w
 build fails without either. `_static/figures.js` draws.
 """
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 from typing import ClassVar
@@ -18,7 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html import HTML5Translator
 
-from . import beside
+from . import beside, posters, registry
+from .registry import CONTEXTS
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,6 @@ PLOTLY_MIMETYPE = "application/vnd.plotly.v1+json"
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FOLDER = "_figures"
 HEIGHT = 420  # pixels, where a figure does not say
-CONTEXTS = 4  # WebGL contexts that may live on a page at once: figures.js has the same number
 
 SCENE_TRACES = {
     "cone", "isosurface", "mesh3d", "scatter3d", "streamtube", "surface", "volume",
@@ -91,13 +93,27 @@ def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:
     node = g3_figure(
         name=name,
         file=file,
-        version=beside.content_hash(script),
+        digest=hashlib.sha256(script).hexdigest(),
         alt=str(meta.get("alt", "")),
         height=int(meta.get("height") or layout.get("height") or HEIGHT),
         contexts=contexts,
+        slider=slider_of(layout),
     )
     beside.add_caption(renderer, data, node, str(meta.get("caption", "")))
+    registry.note(renderer.renderer.sphinx_env, node, f"{FOLDER}/{file}")
     return node
+
+
+def slider_of(layout: dict) -> dict | None:
+    """What the page's own slider needs before the figure's data is there."""
+    if not layout.get("sliders"):
+        return None
+    (slider,) = layout["sliders"]
+    return {
+        "active": slider.get("active", 0),
+        "prefix": slider.get("currentvalue", {}).get("prefix", ""),
+        "labels": [step["label"] for step in slider["steps"]],
+    }
 
 
 def webgl_contexts(figure: dict) -> int:
@@ -109,16 +125,27 @@ def webgl_contexts(figure: dict) -> int:
 
 
 def visit_figure(self: HTML5Translator, node: g3_figure) -> None:
-    uri = f"{beside.bring(self, FOLDER, node['file'])}?v={node['version']}"
+    builder = self.builder
+    uri = f"{beside.bring(self, FOLDER, node['file'])}?v={node['digest'][:8]}"
+    page = builder.get_target_uri(builder.current_docname)
+    slider = f' data-slider="{self.attval(json.dumps(node["slider"]))}"' if node["slider"] else ""
     alt = self.attval(node["alt"])
+    look = builder.config.g3_posters
     self.body.append(
         '<figure class="g3-figure">\n'
         f'<div class="g3-plot" role="group" aria-label="{alt}" style="height:{node["height"]}px"'
         f' data-figure="{self.attval(node["name"])}" data-src="{self.attval(uri)}"'
-        f' data-contexts="{node["contexts"]}">\n'
-        f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'
-        "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
+        f' data-contexts="{node["contexts"]}"{slider}>\n'
+        f"{posters.pictures(page, node, look) if look else words_instead(alt)}"
         "</div>\n<figcaption>"
+    )
+
+
+def words_instead(alt: str) -> str:
+    """What stands in a figure's place until it is drawn, where it has no poster."""
+    return (
+        f'<p class="g3-waiting">{alt}</p>\n'
+        "<noscript><p>This figure is drawn by JavaScript, which is off here.</p></noscript>\n"
     )
 
 

@@ -24,6 +24,7 @@ ENTRANCE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="{title}">
 <meta http-equiv="refresh" content="0; url={first}">
+<link rel="icon" href="_static/{icon}">
 <title>{title}</title>
 </head>
 <body><p><a href="{first}">{title}</a></p></body>
@@ -63,5 +64,6 @@ def write_entrance(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     first = app.builder.get_target_uri(app.config.root_doc)
-    text = ENTRANCE.format(first=first, title=escape(app.config.html_title))
+    icon = Path(app.config.html_favicon).name
+    text = ENTRANCE.format(first=first, icon=icon, title=escape(app.config.html_title))
     (Path(app.outdir) / "index.html").write_text(text, encoding="utf-8")
