@@ -3,8 +3,10 @@
 They run in a notebook, with their state in step with Python, and on a page with no kernel.
 
     GatherExplorer     which input cell does each output cell read
+    SampleExplorer     what does a volume hold between its voxels
 """
 
 from .gather_explorer import GatherExplorer
+from .sample_explorer import SampleExplorer
 
-__all__ = ["GatherExplorer"]
+__all__ = ["GatherExplorer", "SampleExplorer"]
