@@ -4,7 +4,7 @@ const SAMPLE = `
 .g3x-look{flex:1 1 300px;min-width:0;max-width:420px}
 .g3x-views{display:flex;gap:12px;align-items:flex-start}
 .g3x-corners{flex:1 1 290px;min-width:0;max-width:420px}
-.g3x-corners table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0;color:inherit;font-size:14px}
+.g3x-corners table{width:100%;border-collapse:collapse;font:inherit;font-variant-numeric:tabular-nums;margin:0;color:inherit}
 .g3x-corners :is(th,td){text-align:right;padding:0 .35rem;height:26px;border:0;background:none;font-weight:400;white-space:nowrap}
 .g3x-corners thead th,.g3x-corners tfoot td{font-weight:600;box-shadow:inset 0 -1px var(--line-c)}
 .g3x-corners th:first-child{text-align:left}
@@ -12,19 +12,18 @@ const SAMPLE = `
 .g3x-corners .w span{display:block;border-left:2px solid var(--index-c);padding-left:.35rem;
   background:linear-gradient(90deg,color-mix(in srgb,var(--index-c) 55%,transparent) var(--w),transparent var(--w))}
 .g3x-corners .none{opacity:.65}
-.g3x-corners td.v{background:color-mix(in srgb,var(--source-c) 16%,transparent);box-shadow:inset 3px 0 var(--source-c)}
-.g3x-corners td.r{background:color-mix(in srgb,var(--result-c) 20%,transparent);box-shadow:inset 0 -3px var(--result-c)}`;
+.g3x-corners td.v{background:color-mix(in srgb,var(--source-c) 16%,transparent);box-shadow:inset 3px 0 var(--source-c)}`;
 
 const corner = (k) => `<tr><th scope="row" data-value="corner-${k}"></th><td class="v" data-value="voxel-${k}"></td>
   <td class="w"><span data-value="weight-${k}"></span></td><td data-value="part-${k}"></td></tr>`;
-const fact = (name) => `<dt data-value="${name}-label"></dt><dd data-value="${name}"></dd>`;
+const row = (name) => `<span data-value="${name}-label"></span><span data-value="${name}"></span>`;
 const PANEL = `<div class="g3x-look"><div class="g3x-views"></div><p class="g3x-legend">
   <span><b class="index">◆</b> you read here</span><span><b class="source">◓</b> weight in the slice before, <b class="source">◒</b> after</span>
   <span><b class="result">➜</b> brighter</span><span><b class="wrong">◌</b> same grid, other flag</span></p></div>
   <div class="g3x-corners"><table><thead><tr><th scope="col">corner (z, y, x)</th><th scope="col">voxel</th><th scope="col" class="w">weight</th>
   <th scope="col">product</th></tr></thead><tbody>${[0, 1, 2, 3, 4, 5, 6, 7].map(corner).join("")}</tbody>
-  <tfoot><tr><td colspan="3">what you read</td><td class="r" data-value="value"></td></tr></tfoot></table>
-  <dl class="g3x-facts">${["gradient", "grid", "elsewhere", "value_elsewhere"].map(fact).join("")}</dl></div>`;
+  <tfoot><tr><td colspan="3">what you read</td><td class="result g3x-total" data-value="value"></td></tr></tfoot></table>
+  <div class="g3x-facts">${["gradient", "grid", "elsewhere", "value_elsewhere"].map(row).join("")}</div></div>`;
 
 const UNIT = 44;
 const AXES = ["z", "y", "x"];
@@ -44,7 +43,6 @@ function faultOf(volume, coords) {
   return "";
 }
 
-const hundredths = (c) => Number(c.toFixed(2));
 const between = (low, c, high) => Math.min(high, Math.max(low, c));
 const tuple = (numbers) => `(${numbers.map((v) => say(v)).join(", ")})`;
 
@@ -59,7 +57,7 @@ export default {
       view.set({ coords: model.get("coords").map((c, a) => changes[a] ?? c) });
       view.repaint();
     }
-    const step = (axis, by) => move({ [axis]: hundredths(model.get("coords")[axis] + by) });
+    const step = (axis, by) => move({ [axis]: Number((model.get("coords")[axis] + by).toFixed(4)) });
     const walk = (keys) => ({ key, shiftKey }) => {
       if (key in keys) step(keys[key][0], keys[key][1] * (shiftKey ? 0.5 : 0.05));
       return key in keys;
@@ -91,15 +89,15 @@ export default {
 
     const write = written(view.stage, PANEL);
     const slice = plane(view, "slice", {
-      label: "position in the slice: arrow keys move y and x by 0.05, with Shift by 0.5; Page Up and Page Down move z",
-      unit: UNIT, fine: 16, onkey: walk(KEYS), onpoint: (y, x) => move({ 1: hundredths(y), 2: hundredths(x) }),
+      label: "position: arrow keys move y and x by 0.05, with Shift by 0.5; Page Up and Page Down move z",
+      unit: UNIT, fine: 16, onkey: walk(KEYS), onpoint: (y, x) => move({ 1: y, 2: x }),
     });
     const depth = plane(view, "depth", {
-      label: "position along z", role: "slider", unit: UNIT, fine: 16, onkey: walk(ALONG_Z), onpoint: (z) => move({ 0: hundredths(z) }),
+      label: "position along z", role: "slider", unit: UNIT, fine: 16, onkey: walk(ALONG_Z), onpoint: (z) => move({ 0: z }),
     });
     view.stage.querySelector(".g3x-views").append(slice.el, depth.el);
     for (const { handle } of [slice, depth]) {
-      handle.innerHTML = '<circle r="24" fill="transparent"/><path d="M0-9L9 0L0 9L-9 0Z" style="fill:var(--index-c);stroke:#000;stroke-width:1.5"/>';
+      handle.innerHTML = '<circle r="24" fill="#0000"/><path d="M0-9L9 0L0 9L-9 0Z" style="fill:var(--index-c);stroke:#000;stroke-width:1.5"/>';
     }
 
     function paint() {
@@ -128,23 +126,18 @@ export default {
         write(`part-${k}`, say(each.weight * each.value));
       });
       write("value", say(value));
-      const facts = {
-        gradient: ["gradient (z, y, x)", tuple(gradient)],
-        grid: ["grid (x, y, z)", tuple([...grid].reverse())],
-        elsewhere: [`read with ${align ? "False" : "True"}: (z, y, x)`, tuple(other)],
-        value_elsewhere: ["and the value there", say(there)],
-      };
-      for (const [name, [label, text]] of Object.entries(facts)) {
-        write(`${name}-label`, label);
-        write(name, text);
-      }
+      const fact = (name, label, text) => { write(`${name}-label`, label); write(name, text); };
+      fact("gradient", "gradient (z, y, x)", tuple(gradient));
+      fact("grid", "grid (x, y, z)", tuple([...grid].reverse()));
+      fact("elsewhere", `read with ${align ? "False" : "True"}: (z, y, x)`, tuple(other));
+      fact("value_elsewhere", "and the value there", say(there));
       const outside = corners.filter((each) => !each.inside).length;
       const found = whole?.every((c, a) => c >= 0 && c < volume.shape[a]);
       view.line(!whole ? `trilinear_sample(volume, ${tuple(coords)}) = ${say(value)}`
         : `coords.${mode === "nearest" ? "round()" : "long()"} = ${tuple(whole)}: ${found ? `volume[${whole.join(", ")}] = ${say(value)}` : "outside, so 0"}`);
-      view.say(`${outside ? `${outside} of the 8 corners are outside and count as 0. ` : ""}${
-        whole ? "One voxel has all the say. Move a little and nothing changes: the gradient is 0, the position cannot learn."
-          : gradient.some(Boolean) ? "Each corner has its weight. The arrow points where it gets brighter: the position can learn." : "It is level here: the gradient is 0."
+      view.say(`${outside ? `${outside} of 8 corners are outside and count as 0. ` : ""}${
+        whole ? "One voxel has all the say. A small move changes nothing: the gradient is 0, the position cannot learn."
+          : gradient.some(Boolean) ? "The arrow points to where it is brighter: the position can learn." : "It is level here: the gradient is 0."
       } With the other align_corners the same grid reads ${say(Math.hypot(...other.map((c, a) => c - coords[a])), 2)} voxels away.`);
     }
 
@@ -160,7 +153,7 @@ export default {
       const here = slice.at(between(-1, y, H), between(-1, x, W)), height = depth.at(between(-1, z, D), 0);
       slice.handle.setAttribute("transform", `translate(${here})`);
       depth.handle.setAttribute("transform", `translate(${height})`);
-      const box = (y0, x0, y1, x1, style) => path(`M${slice.at(y0, x0)}L${slice.at(y0, x1)}L${slice.at(y1, x1)}L${slice.at(y1, x0)}Z`, style);
+      const box = (y0, x0, y1, x1, style) => path(`M${slice.at(y0, x0)}H${slice.at(y0, x1)[0]}V${slice.at(y1, x1)[1]}H${slice.at(y1, x0)[0]}Z`, style);
       const half = ({ at, weight, inside }, k) => {
         const [px, py] = slice.at(at[1], at[2]), r = 20 * Math.sqrt(weight);
         return path(`M${px - r} ${py}A${r} ${r} 0 0 ${k < 4 ? 1 : 0} ${px + r} ${py}Z`,

@@ -119,7 +119,11 @@ class SampleExplorer(Explorable):
     def gradient(self) -> Tensor:
         coords = tensor(self.coords).requires_grad_()
         value = self._read(coords)
-        return torch.autograd.grad(value, coords)[0] if value.requires_grad else torch.zeros_like(coords)
+        return (
+            torch.autograd.grad(value, coords)[0]
+            if value.requires_grad
+            else torch.zeros_like(coords)
+        )
 
     @property
     def grid(self) -> Tensor:

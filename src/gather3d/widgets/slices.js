@@ -9,10 +9,10 @@ const SLICES = `
 .g3x-plane>svg{cursor:crosshair;overflow:hidden}
 .g3x-plane>svg:focus-visible{overflow:hidden;outline-offset:3px}
 .g3x-plane [data-handle]{cursor:grab;touch-action:none}
-.g3x .g3x-facts{display:grid;grid-template-columns:1fr max-content;gap:.1rem .5rem;align-items:baseline;margin:.4rem 0 0;font-size:13.5px}
-.g3x .g3x-facts>*{margin:0;padding:0 .35rem;font-weight:400}
-.g3x-facts dd{font-variant-numeric:tabular-nums;text-align:right}
-.g3x .g3x-facts .result{font-weight:600;box-shadow:inset 0 -3px var(--c);background:color-mix(in srgb,var(--c) 20%,transparent)}
+.g3x-facts{display:grid;grid-template-columns:1fr max-content;gap:.1rem .5rem;align-items:baseline;margin:.4rem 0 0;font-size:13.5px}
+.g3x-facts>*{padding:0 .35rem;font-variant-numeric:tabular-nums}
+.g3x-facts>:nth-child(even){text-align:right}
+.g3x .g3x-total{font-weight:600;box-shadow:inset 0 -3px var(--c);background:color-mix(in srgb,var(--c) 20%,transparent)}
 .g3x-legend{display:flex;flex-wrap:wrap;gap:0 .9rem;margin:.35rem 0 0;font-size:13px}
 .g3x-legend b{color:var(--c)}`;
 
@@ -102,7 +102,7 @@ export function arrowTo([x, y], [u, v], colour, width = 3) {
 
 /**
  * A picture of rows and columns. `unit` is the size of a voxel in its drawings, `fine` how many
- * pixels a voxel has. `onpoint(row, column)` is called with the place pointed at, `onkey(event)`
+ * pixels a voxel has. `onpoint(row, column)` is called with the place pointed at, to hundredths, `onkey(event)`
  * with a key. A finger drags from the handle only, so that it can scroll the page from elsewhere.
  */
 export function plane(view, name, { label, role = "application", unit, fine, onpoint, onkey }) {
@@ -121,7 +121,8 @@ export function plane(view, name, { label, role = "application", unit, fine, onp
 
   function point(event) {
     const box = svg.getBoundingClientRect();
-    onpoint(top + ((event.clientY - box.top) / box.height) * rows, left + ((event.clientX - box.left) / box.width) * columns);
+    const place = [top + ((event.clientY - box.top) / box.height) * rows, left + ((event.clientX - box.left) / box.width) * columns];
+    onpoint(...place.map((c) => Number(c.toFixed(2))));
   }
   view.listen(svg, "pointerdown", (event) => {
     if (event.button || (event.pointerType === "touch" && !event.target.closest("[data-handle]"))) return;
@@ -146,7 +147,7 @@ export function plane(view, name, { label, role = "application", unit, fine, onp
       if (newRows !== rows || newColumns !== columns) {
         svg.setAttribute("viewBox", `0 0 ${newColumns * unit} ${newRows * unit}`);
         Object.assign(canvas, { width: Math.round(newColumns * fine), height: Math.round(newRows * fine) });
-        Object.assign(el.style, { aspectRatio: `${newColumns} / ${newRows}`, flex: `${newColumns} 1 0`, maxWidth: `${newColumns * unit}px` });
+        Object.assign(el.style, { aspectRatio: `${newColumns} / ${newRows}`, flex: `${newColumns} 1 ${0.4 * newColumns * unit}px`, maxWidth: `${newColumns * unit}px` });
         painted = "";
       }
       [top, left, rows, columns] = [newTop, newLeft, newRows, newColumns];
