@@ -11,7 +11,7 @@ const SAMPLE = `
 .g3x-corners .w{width:40%;text-align:left;padding:3px .35rem}
 .g3x-corners .w span{display:block;border-left:2px solid var(--index-c);padding-left:.35rem;
   background:linear-gradient(90deg,color-mix(in srgb,var(--index-c) 55%,transparent) var(--w),transparent var(--w))}
-.g3x-corners .none{opacity:.65}
+.g3x-corners .none{opacity:.8}
 .g3x-corners td.v{background:color-mix(in srgb,var(--source-c) 16%,transparent);box-shadow:inset 3px 0 var(--source-c)}`;
 
 const corner = (k) => `<tr><th scope="row" data-value="corner-${k}"></th><td class="v" data-value="voxel-${k}"></td>
@@ -90,10 +90,10 @@ export default {
     const write = written(view.stage, PANEL);
     const slice = plane(view, "slice", {
       label: "position: arrow keys move y and x by 0.05, with Shift by 0.5; Page Up and Page Down move z",
-      unit: UNIT, fine: 16, onkey: walk(KEYS), onpoint: (y, x) => move({ 1: y, 2: x }),
+      unit: UNIT, fine: 12, onkey: walk(KEYS), onpoint: (y, x) => move({ 1: y, 2: x }),
     });
     const depth = plane(view, "depth", {
-      label: "position along z", role: "slider", unit: UNIT, fine: 16, onkey: walk(ALONG_Z), onpoint: (z) => move({ 0: z }),
+      label: "position along z", role: "slider", unit: UNIT, fine: 12, onkey: walk(ALONG_Z), onpoint: (z) => move({ 0: z }),
     });
     view.stage.querySelector(".g3x-views").append(slice.el, depth.el);
     for (const { handle } of [slice, depth]) {

@@ -159,11 +159,11 @@ export function plane(view, name, { label, role = "application", unit, fine, onp
       if (key === painted) return;
       painted = key;
       const { width, height } = canvas;
-      const picture = new ImageData(width, height);
+      const picture = new ImageData(width, height), { data } = picture;
       for (let v = 0, i = 0; v < height; v++) {
         for (let u = 0; u < width; u++, i += 4) {
-          const grey = 255 * read(top + (v + 0.5) / fine, left + (u + 0.5) / fine);
-          picture.data.set([grey, grey, grey, 255], i);
+          data[i] = data[i + 1] = data[i + 2] = 255 * read(top + (v + 0.5) / fine, left + (u + 0.5) / fine);
+          data[i + 3] = 255;
         }
       }
       canvas.getContext("2d").putImageData(picture, 0, 0);
