@@ -1,4 +1,4 @@
-"""MatrixExplorer: the matrix on the page is the one that `sources` finds, its transpose autograd's."""
+"""MatrixExplorer: the matrix on the page is what `sources` finds, its transpose autograd's."""
 
 import random
 
@@ -25,8 +25,8 @@ def state(seed: int) -> dict:
         "trilinear": (count, 8),
         "convolution": (size, size),
     }[operation]
-    if draw.random() < 0.1:
-        columns += 1
+    if columns > 1 and draw.random() < 0.1:
+        columns -= 1
     return {
         "operation": operation,
         "x": [draw.choice([draw.randint(-9, 9), draw.gauss(0, 9)]) for _ in range(columns)],
@@ -132,7 +132,7 @@ def test_pointing_at_a_row_and_at_a_column(instrument):
     assert "who reads x[0]: 2 of 4" in shown.said
     shown.cell("vector", 1).hover()
     shown.settle()
-    assert shown.line == "x[1] → nobody" and shown.marked("result") == []
+    assert shown.line == "x[1] → nothing" and shown.marked("result") == []
 
 
 def test_keyboard(instrument):
@@ -257,15 +257,15 @@ def test_python():
     assert explorer.refusal == "" and explorer.output.shape == (3,)
     explorer.x = [1, 2]
     assert explorer.refusal == "x: got 2 numbers, wanted 8" and explorer.output is None
-    with pytest.raises(traitlets.TraitError, match="positions: got shape .* wanted rows of"):
+    with pytest.raises(traitlets.TraitError, match=r"positions: got shape .* wanted rows of"):
         explorer.positions = [[0, 1]]
-    with pytest.raises(traitlets.TraitError, match="taps: got shape .* wanted three"):
+    with pytest.raises(traitlets.TraitError, match=r"taps: got shape .* wanted three"):
         explorer.taps = [1]
     with pytest.raises(traitlets.TraitError, match="x: got inf"):
         explorer.x = [float("inf")]
-    with pytest.raises(traitlets.TraitError, match="index: got shape .* 8 at most"):
+    with pytest.raises(traitlets.TraitError, match=r"index: got shape .* 8 at most"):
         explorer.index = [0] * 9
-    with pytest.raises(traitlets.TraitError, match="offsets: got 0.5, wanted whole numbers"):
+    with pytest.raises(traitlets.TraitError, match=r"offsets: got 0.5, wanted whole numbers"):
         explorer.offsets = [0.5, 0, 1]
     with pytest.raises(traitlets.TraitError, match="operation"):
         explorer.operation = "sum"

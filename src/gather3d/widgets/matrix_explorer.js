@@ -148,7 +148,7 @@ export default {
 
       const inRow = (i) => (here !== null && reads(here, i)) || i === column;
       vector.update([v.length], (i) => typed.cell(name, [i], { text: say(v[i]), kind: "source", mark: !refusal && inRow(i) }));
-      index.update([state.index.length], (m) => typed.cell("index", [m], {
+      index.update([byIndex ? state.index.length : 0], (m) => typed.cell("index", [m], {
         text: say(state.index[m], 17),
         kind: state.index[m] < 0 || state.index[m] >= state.size ? "wrong" : "index",
         mark: !refusal && (indexesRows() ? m === here || (column !== null && reads(m, column)) : inRow(m)),
@@ -174,7 +174,7 @@ export default {
       } else if (column !== null) {
         const readers = [...rows.keys()].filter((o) => reads(o, column));
         view.line(`${name}[${column}] → ${list(readers, out)}`);
-        view.say(`Column ${column} says who reads ${name}[${column}]: ${readers.length} of ${rows.length}. ${BACKWARD[transposed && operation] ?? "Transposed, it is the row that adds what comes back from them."}`);
+        view.say(`Column ${column} says who reads ${name}[${column}]: ${readers.length} of ${rows.length}. ${BACKWARD[transposed && operation] ?? "Transposed, it is the row that adds what comes back."}`);
       } else {
         const read = [...rows[here].keys()].filter((i) => reads(here, i));
         const weights = read.map((i) => rows[here][i]);

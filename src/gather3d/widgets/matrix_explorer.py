@@ -156,12 +156,11 @@ class MatrixExplorer(Explorable):
     def output(self) -> Tensor | None:
         if self.refusal:
             return None
-        x = tensor(self.x)
         if not self.transposed:
-            return self.function(x)
-        (grad,) = torch.autograd.grad(
-            self.function(x.requires_grad_()), x, tensor(self.gradient), materialize_grads=True
-        )
+            return self.function(tensor(self.x))
+        x = torch.zeros(self._inputs(), dtype=torch.float64, requires_grad=True)
+        out = self.function(x)  # linear, so its gradient is the same at every x
+        (grad,) = torch.autograd.grad(out, x, tensor(self.gradient), materialize_grads=True)
         return grad
 
     @property
@@ -174,6 +173,8 @@ class MatrixExplorer(Explorable):
         got = len(getattr(self, name))
         return "" if got == wanted else f"{name}: got {got} numbers, wanted {wanted}"
 
+    def _inputs(self) -> int:
+        return {"scatter-add": len(self.index), "trilinear": 8}.get(self.operation, self.size)
+
     def _matrix(self) -> Tensor:
-        inputs = {"scatter-add": len(self.index), "trilinear": 8}.get(self.operation, self.size)
-        return sources(self.function, [inputs]).matrix.to_dense()
+        return sources(self.function, [self._inputs()]).matrix.to_dense()

@@ -1,5 +1,5 @@
-// ScatterExplorer: values over their slot numbers, arrows to the slots. The rule is `write`; all
-// numbers are float32, rounded after every step as torch rounds them.
+// ScatterExplorer: values over their slot numbers, arrows to the slots. The rule is `write`, in
+// float32, rounded after every step.
 
 const SCATTER_STYLE = `
 .g3x-scatter{display:grid;gap:5px}
@@ -68,7 +68,7 @@ function shuffled(order) {
 export default {
   render({ model, el }) {
     const view = frame(model, el, "ScatterExplorer: where do the values go, and what if two meet", SCATTER_STYLE);
-    let chosen; // the slot that is pointed at
+    let chosen; // slot
 
     function now() {
       const state = view.get("values index size reduce back order written"), { values, index, size, reduce } = state;
@@ -156,7 +156,7 @@ export default {
         sized[name].more.disabled = count > 11;
       }
 
-      const longest = Math.max(...[...sent, ...(slots ?? []), ...others, 0].map((value) => exact(f32(value)).length));
+      const longest = Math.max(...[...sent, ...(slots ?? []), ...others, 0].map((v) => exact(f32(v)).length));
       const columns = Math.max(M, size, slotOf.length, 1), room = (view.stage.clientWidth - 90) / columns - 5;
       const width = Math.max(40, 7.6 * longest + 4, Math.min(60, room));
       flow.style.cssText = `--n:${columns};--w:${width}px;--f:${longest > 5 ? 11.5 : 14}px`;
@@ -194,13 +194,13 @@ export default {
     function lineOf(slot, { values: sent, reduce, back, writers, slots }) {
       const met = writers[slot], result = exact(slots[slot]);
       if (back) return `${met.map((m) => `back[${m}] = `).join("")}out[${slot}] = ${result}`;
-      return `out[${slot}] = ${met.length ? arithmetic(reduce, met.map((m) => f32(sent[m])), result) : "0, nobody has written it"}`;
+      return `out[${slot}] = ${met.length ? arithmetic(reduce, met.map((m) => f32(sent[m])), result) : "0, not written"}`;
     }
 
     function wordsOf(slot, { reduce, back, order, done, slots, writers, others }) {
       const n = writers[slot].length, [here, there] = [slots, others].map((row) => exact(row[slot]));
       if (back) {
-        return `${n} of ${order.length} cells read slot ${slot}, and each gets ${here}. Readers never collide, so no order matters.`
+        return `${n} of ${order.length} cells read slot ${slot}, and each gets ${here}. Readers never collide.`
           + (reduce === "sum" ? " With gradients in the slots, this is the backward of scatter_add." : "");
       }
       const start = done < order.length ? `${done} of ${order.length} written. ` : "";
