@@ -39,7 +39,7 @@ function refusalOf(inputShape, index, indexShape, dim) {
   for (const place of placesOf(indexShape)) {
     const number = valueAt(index, place);
     if (number < 0 || number >= inputShape[dim]) {
-      return `index ${number} is out of bounds for dimension ${dim} with size ${inputShape[dim]}`;
+      return outOfBounds(number, dim, inputShape[dim]);
     }
   }
   return "";

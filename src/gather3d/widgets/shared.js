@@ -19,6 +19,15 @@ const STYLE = `
 .g3x :focus-visible{outline:2px solid var(--source-c);outline-offset:2px}
 .g3x-stage{position:relative;display:flex;flex-wrap:wrap;gap:1rem 2.2rem;align-items:flex-start}
 .g3x-arrows{position:absolute;inset:0;width:100%;height:100%;pointer-events:none;overflow:visible}
+.g3x-sheet{position:relative;width:max-content}
+.g3x-scroll{width:100%;overflow-x:auto;padding:3px}
+.g3x-call{display:block;font-family:ui-monospace,monospace;font-size:13px;margin-top:.6rem;overflow-wrap:anywhere}
+.g3x-call:empty{display:none}
+.g3x-call+.g3x-line{margin-top:.15rem}
+.g3x-sheet .g3x-table{max-width:none}.g3x-sheet [hidden]{display:none!important}
+.g3x-sheet .g3x-cell{min-width:0;padding:0}
+.g3x-sheet .context.g3x-cell{border-color:transparent;background:none;height:24px}
+.g3x .g3x-flying{position:absolute;left:0;top:0;z-index:1;pointer-events:none;background:var(--c);color:var(--g3-paper,Canvas);font-weight:700}
 .g3x-line{font-family:ui-monospace,monospace;min-height:1.45em;margin:.6rem 0 0;overflow-wrap:anywhere}
 .g3x-said{min-height:1.45em;margin:.25rem 0 0}
 .g3x-refusal{margin:.25rem 0 0;color:var(--ink-c);border-left:4px solid var(--wrong-c);padding-left:.6rem}
@@ -38,7 +47,7 @@ const STYLE = `
 .g3x-cell.dim{opacity:.4}
 input.g3x-cell{width:44px;text-align:center;font:inherit}
 @media (prefers-reduced-motion:no-preference){.g3x-cell{transition:background-color .12s}}
-@media (max-width:480px){.g3x-cell{min-width:34px}input.g3x-cell{width:38px}}`;
+@media (max-width:480px){.g3x-controls{gap:.4rem .8rem}.g3x-controls fieldset{gap:.1rem .4rem}.g3x button{padding:.1rem .45rem}.g3x-cell{min-width:34px}input.g3x-cell{width:38px}}`;
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -69,17 +78,35 @@ export function say(value, digits = 4) {
   return String(Number(value.toPrecision(digits))).replace("-", "−");
 }
 
-/** The frame that a widget fills. `view.end` is what its render function returns. */
-export function frame(model, el, label) {
+/** The float32 that is nearest. */
+export const f32 = Math.fround;
+
+/** A float32 as people write it: the shortest decimal that is this float32 and no other. */
+export function exact(value) {
+  for (let digits = 1; digits < 10; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (f32(short) !== value) continue;
+    const [plain, power] = [String(short), short.toExponential().replace("e+", "e")];
+    return (power.length < plain.length - 2 ? power : plain).replace("-", "−");
+  }
+  return say(value);
+}
+
+/** Torch's words for an index that is out of range. */
+export const outOfBounds = (index, dim, size) => `index ${index} is out of bounds for dimension ${dim} with size ${size}`;
+
+/** The frame that a widget fills, with its own style. `view.end` is what its render function returns. */
+export function frame(model, el, label, style = "") {
   const life = new AbortController();
   const listeners = [];
   const controls = make(".g3x-controls");
   const stage = make(".g3x-stage");
   const overlay = draw("svg", { class: "g3x-arrows", "aria-hidden": "true" });
+  const call = make("code.g3x-call");
   const line = make("p.g3x-line");
   const refusal = make("p.g3x-refusal", { role: "alert" });
   const said = make("p.g3x-said", { role: "status" });
-  const root = make(".g3x", { role: "group", "aria-label": label }, make("style", {}, STYLE), controls, stage, line, refusal, said);
+  const root = make(".g3x", { role: "group", "aria-label": label }, make("style", {}, STYLE + style), controls, stage, call, line, refusal, said);
   root.model = model; // for whoever looks from outside: tests, a console
   stage.append(overlay);
   el.append(root);
@@ -88,6 +115,8 @@ export function frame(model, el, label) {
   const paint = () => { waiting = 0; for (const painter of painters) painter(); };
   const view = {
     model, root, controls, stage, overlay,
+    /** The call that the picture shows, as it stands in a program. */
+    call: (text) => { if (call.textContent !== text) call.textContent = text; },
     /** A line of code that says what happens, in monospace. */
     line: (text) => { if (line.textContent !== text) line.textContent = text; },
     /** Words for a live region: what changed. */
@@ -105,6 +134,7 @@ export function frame(model, el, label) {
     /** Paint in the next frame, however often it is asked for until then. */
     repaint: () => { waiting ||= requestAnimationFrame(paint); },
     onpaint: (painter) => { painters.push(painter); view.repaint(); },
+    get: (names) => Object.fromEntries(names.split(" ").map((name) => [name, model.get(name)])),
     set: (values) => { model.set(values); model.save_changes(); },
     onend: (act) => life.signal.addEventListener("abort", act),
     end: () => {
@@ -139,17 +169,23 @@ export function choice(view, name, label, options) {
   return field;
 }
 
-/** A number in a range; `words` turns it into text. */
-export function range(view, name, label, { min, max, step = 1, words = say }) {
+/**
+ * A number in a range; `words` turns it into text. Where `max` is a function, it and `read` (what the
+ * trait counts as) may depend on other traits.
+ */
+export function range(view, name, label, { min, max, step = 1, words = say, read = (value) => value }) {
   const shown = make("output");
   const input = make("input", { type: "range", "aria-label": label });
-  Object.assign(input, { min, max, step });
+  const most = typeof max === "function" ? max : () => max;
+  Object.assign(input, { min, step });
   const show = () => {
-    const value = view.model.get(name);
-    input.value = value;
-    shown.textContent = words(value);
-    input.setAttribute("aria-valuetext", words(value));
+    const value = read(view.model.get(name)), text = words(value);
+    Object.assign(input, { max: most(), value });
+    if (shown.textContent === text) return;
+    shown.textContent = text;
+    input.setAttribute("aria-valuetext", text);
   };
+  if (most === max) view.onpaint(show);
   view.listen(input, "input", () => view.set({ [name]: input.valueAsNumber }));
   view.follow(name, () => { show(); view.repaint(); });
   show();
@@ -174,6 +210,72 @@ export function button(view, label, act, name = label) {
   view.listen(el, "click", act);
   view.controls.append(el);
   return el;
+}
+
+/** Controls that belong together, under one word. */
+export function group(view, label, ...parts) {
+  const field = make("fieldset", { "data-control": label }, make("legend", {}, label), ...parts);
+  view.controls.append(field);
+  return field;
+}
+
+/** Less and more of something: two small buttons under one word; act(-1), act(1). */
+export function stepper(view, label, act) {
+  const [less, more] = [["−", -1, "less"], ["+", 1, "more"]].map(([sign, by, word]) => {
+    const el = button(view, sign, () => act(by), `${label}: one ${word}`);
+    el.setAttribute("aria-label", `${label}: one ${word}`);
+    return el;
+  });
+  return { field: group(view, label, less, more), less, more };
+}
+
+/**
+ * Two buttons, play and step. `advance()` takes one step, in a promise that tells whether there are
+ * more. `stop` is called by whatever the reader does instead, and by Escape.
+ */
+export function replay(view, advance, pause = 400) {
+  let playing = 0, runs = 0;
+  const stop = () => { playing = 0; play.textContent = "play"; };
+  const play = button(view, "play", async () => {
+    if (playing) return stop();
+    const run = playing = ++runs;
+    play.textContent = "pause";
+    while (playing === run && (await advance()) && playing === run) await new Promise((go) => { setTimeout(go, still() ? 2 * pause : pause); });
+    if (playing === run) stop();
+  });
+  const step = button(view, "step", () => { stop(); advance(); });
+  view.listen(view.root, "keydown", (event) => { if (event.key === "Escape") stop(); });
+  view.onend(stop);
+  return { play, step, stop };
+}
+
+// ---- numbers that are typed
+
+const within = (list, [k, ...rest], number) => list.with(k, rest.length ? within(list[k], rest, number) : number);
+
+/**
+ * What the cells of some traits take: wanted = { index: [Number.isInteger, "a whole number"] }.
+ * `set` puts a typed number into its trait; one that does not fit stays in its cell, and in `words`.
+ */
+export function typing(view, wanted) {
+  let typed = null;
+  view.follow(Object.keys(wanted).join(" "), () => { typed = null; });
+  return {
+    /** A table whose cells set this trait. */
+    field(name, options) {
+      return table(view, name, { ...options, onedit: (place, text) => this.set(name, place, text) });
+    },
+    set(name, place, text) {
+      const number = Number(text.trim().replace("−", "-"));
+      const fits = text.trim() !== "" && wanted[name][0](number);
+      typed = fits ? null : { name, place: String(place), text };
+      if (fits) view.set({ [name]: within(view.model.get(name), place, number) });
+      view.repaint();
+    },
+    /** What a cell shows: this, or what was typed there and does not fit. */
+    cell: (name, place, shown) => (typed?.name === name && typed.place === String(place) ? { ...shown, text: typed.text, kind: "wrong" } : shown),
+    words: () => typed && `${typed.name}: got ${JSON.stringify(typed.text)}, wanted ${wanted[typed.name][1]}`,
+  };
 }
 
 // ---- tensors as tables of cells
@@ -237,7 +339,7 @@ export function table(view, name, { title = name, note = "", kind = "source", on
     const last = place.length - 1;
     if (onedit && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
       event.preventDefault();
-      const value = Number.parseInt(event.target.value.replace("−", "-"), 10);
+      const value = Number(event.target.value.replace("−", "-"));
       onedit(place, String((Number.isNaN(value) ? 0 : value) + (event.key === "ArrowUp" ? 1 : -1)));
     } else if (event.key in moves) {
       event.preventDefault();
@@ -274,6 +376,7 @@ export function table(view, name, { title = name, note = "", kind = "source", on
     box, cells,
     cell: (...place) => found.get(key(place)),
     note: (text) => { heading.lastChild.textContent = text; },
+    title: (text) => { heading.firstChild.data = text; },
     update(shape, cell) {
       const wanted = shape.join("×");
       if (wanted !== drawn) build(shape);
@@ -294,9 +397,36 @@ export function table(view, name, { title = name, note = "", kind = "source", on
   };
 }
 
+/** Tables on one sheet, with the arrows; where it is too wide for the frame it scrolls inside itself. */
+export function sheet(view, kind, ...tables) {
+  const flow = make(`.g3x-sheet.${kind}`, {}, ...tables.map(({ box }) => box), view.overlay);
+  const scroll = make(".g3x-scroll", {}, flow);
+  view.stage.append(scroll);
+  const sizes = new ResizeObserver(() => { scroll.tabIndex = scroll.scrollWidth > scroll.clientWidth ? 0 : -1; });
+  for (const each of [flow, scroll]) sizes.observe(each);
+  view.onend(() => sizes.disconnect());
+  return flow;
+}
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Words fly from one cell to another, at once where motion is not wanted; a promise whether the view still stands. */
+export async function fly(view, from, to, words, kind = "source") {
+  if (!from || !to || still()) return true;
+  const base = view.overlay.getBoundingClientRect();
+  const [a, b] = [from, to].map((cell) => cell.getBoundingClientRect());
+  const at = ({ left, top }) => ({ transform: `translate(${left - base.left}px,${top - base.top}px)` });
+  const copy = make(`.g3x-cell.${kind}.g3x-flying`, { "aria-hidden": "true" }, words);
+  copy.style.cssText = `width:${a.width}px;height:${a.height}px`;
+  view.overlay.before(copy);
+  await copy.animate([at(a), at(b)], { duration: 450, easing: "ease-in-out" }).finished;
+  copy.remove();
+  return view.root.isConnected;
+}
+
 /** Arrows between cells: { from, to, kind }. They follow the cells when the frame is resized. */
 export function arrows(view, list) {
-  const base = view.stage.getBoundingClientRect();
+  const base = view.overlay.getBoundingClientRect();
   const shapes = list.filter(({ from, to }) => from && to).map(({ from, to, kind = "index" }) => {
     const [a, b] = [from, to].map((el) => el.getBoundingClientRect());
     const beside = Math.abs(a.top - b.top) < a.height && Math.abs(a.left - b.left) > a.width;
