@@ -1,0 +1,174 @@
+//#region space
+// Points, lines, boxes and balls in 3D on a plain canvas: (x, y, z) in metres, z up. Parallel projection: a
+// metre is as long far away as near by. It imports nothing, since a page loads it as a module of its own.
+
+const TURNS = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
+const ZOOMS = { "+": 1.25, "=": 1.25, "-": 0.8 };
+const REACH = 24; // pixels from a tap to what it picks
+
+/** The points of a cloud, from the bytes of its float32 numbers. */
+export function cloud(data) {
+  const point = (n) => [0, 4, 8].map((byte) => data.getFloat32(12 * n + byte, true));
+  return Array.from({ length: Math.floor((data?.byteLength ?? 0) / 12) }, (_, n) => point(n));
+}
+
+/**
+ * A canvas in the stage. `home`: the first camera's direction round z and its height, in radians. A tap calls
+ * onpick(id), a key of no use here onkey(event), true if it was one there. `camera.focus` is zoomed towards.
+ * Call `bounds(low, high)` once and `draw(items)` in each paint. Items:
+ *
+ *     { at, r, shape }        a point, r pixels: "dot", "square" or "ring"
+ *     { at, radius, fill }    a ball               { from, to }           a line
+ *     { at, text }            words                { low, high, fill }    a box
+ *
+ * with { id, kind, alpha, width, dash, over }: what a tap picks, the colour (source, index, …), opacity, stroke,
+ * dashes. Far ones are painted first, those `over` the others last.
+ */
+export function space(view, { label, home = [-1.2, 0.6], height = 340, onpick, onkey }) {
+  const add = (parent, kind, style, rest) => parent.appendChild(Object.assign(document.createElement(kind), { style }, rest));
+  const box = add(view.stage, "div", "position:relative;flex:1 1 100%;min-width:0");
+  const canvas = add(box, "canvas", `display:block;width:100%;height:${height}px;border:1px solid var(--line-c);border-radius:4px;touch-action:pan-y`,
+    { tabIndex: 0, role: "application", ariaLabel: `${label}. Arrow keys turn it, plus and minus zoom, Home goes back.` });
+  const buttons = add(box, "div", "position:absolute;top:6px;right:6px;display:flex;gap:4px");
+  const ctx = canvas.getContext("2d");
+  const camera = { focus: null };
+  let low, high, placed = [], project, style, grip;
+
+  // ---- the camera
+
+  function look(yaw, pitch, zoom) {
+    Object.assign(camera, { yaw, pitch: Math.min(Math.PI / 2, Math.max(0, pitch)), zoom: Math.min(12, Math.max(0.5, zoom)) });
+    view.repaint();
+  }
+  const turn = (yaw, pitch) => look(camera.yaw + yaw, camera.pitch + pitch, camera.zoom);
+  const zoom = (by) => look(camera.yaw, camera.pitch, camera.zoom * by);
+  const reset = () => look(...home, 1);
+  const tilt = () => turn(0, camera.pitch < 1.57 ? 0.4 : -2);
+
+  const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+  const mix = (a, b, t) => a.map((x, d) => x + t * (b[d] - x));
+
+  /** Unit vectors to the right, down, and towards the eye. */
+  function axes(yaw, pitch) {
+    const [s, c, t, d] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
+    return [[-s, c, 0], [t * c, t * s, -d], [d * c, d * s, t]];
+  }
+
+  /** From metres to [pixels right, pixels down, depth]. */
+  function projection(width, tall) {
+    const [w, h] = axes(...home).map((axis) => dot(axis.map(Math.abs), high.map((x, d) => x - low[d])));
+    const scale = camera.zoom * Math.min((width - 24) / w, (tall - 24) / h);
+    const middle = mix(low, high, 0.5);
+    const centre = mix(middle, camera.focus ?? middle, Math.max(0, 1 - camera.zoom ** -2));
+    const [right, down, eye] = axes(camera.yaw, camera.pitch);
+    const [x, y] = [width / 2 - scale * dot(centre, right), tall / 2 - scale * dot(centre, down)];
+    return Object.assign((p) => [x + scale * dot(p, right), y + scale * dot(p, down), dot(p, eye)], { scale, right, down, eye });
+  }
+
+  // ---- hands
+
+  for (const [textContent, title, act] of [["+", "zoom in", () => zoom(1.25)], ["−", "zoom out", () => zoom(0.8)], ["tilt", "tilt", tilt], ["⌂", "first view", reset]]) {
+    view.listen(add(buttons, "button", "background:var(--g3-paper,Canvas)", { textContent, title, ariaLabel: title }), "click", act);
+  }
+  view.listen(canvas, "pointerdown", ({ pointerId, clientX, clientY }) => {
+    grip = [clientX, clientY, 0];
+    canvas.setPointerCapture(pointerId);
+  });
+  view.listen(canvas, "pointermove", ({ clientX, clientY }) => {
+    if (!grip) return;
+    const [dx, dy] = [clientX - grip[0], clientY - grip[1]];
+    grip = [clientX, clientY, grip[2] + Math.hypot(dx, dy)];
+    if (grip[2] > 4) turn(-dx / 100, dy / 100);
+  });
+  view.listen(canvas, "pointerup", ({ offsetX, offsetY }) => { if (grip?.[2] <= 4) pick(offsetX, offsetY); });
+  view.listen(canvas, "lostpointercapture", () => { grip = null; });
+  view.listen(canvas, "keydown", (event) => {
+    const { key } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (key in TURNS) turn(...TURNS[key]);
+    else if (key in ZOOMS) zoom(ZOOMS[key]);
+    else if (key === "Home") reset();
+    else if (key === "Escape") canvas.blur();
+    else if (!onkey?.(event)) return;
+    event.preventDefault();
+  });
+
+  /** What is nearest to a place on the canvas, the one in front where two coincide. */
+  function pick(x, y) {
+    const away = ({ at }) => Math.hypot(at[0] - x, at[1] - y);
+    const near = placed.filter((one) => "id" in one.item && away(one) < REACH);
+    if (near.length) onpick?.(near.sort((a, b) => away(a) - away(b) || b.at[2] - a.at[2])[0].item.id);
+  }
+
+  // ---- the picture
+
+  function paint({ item, at: [x, y] }) {
+    const { kind = "ink", alpha = 1, width = 1, dash = [], r, shape = "dot" } = item;
+    ctx.fillStyle = ctx.strokeStyle = style.getPropertyValue(`--${kind}-c`);
+    Object.assign(ctx, { globalAlpha: alpha, lineWidth: width });
+    ctx.setLineDash(dash);
+    ctx.beginPath();
+    if (item.text) return ctx.fillText(item.text, x, y);
+    if (item.from) trace(item.from, item.to);
+    else if (item.low) faces(item.low, item.high);
+    else if (shape === "square") ctx.rect(x - r, y - r, 2 * r, 2 * r);
+    else ctx.arc(x, y, r ?? item.radius * project.scale, 0, 7);
+    const fill = item.fill ?? (r && shape !== "ring" ? 1 : 0);
+    if (width && fill < 1) ctx.stroke();
+    ctx.globalAlpha *= fill;
+    if (fill) ctx.fill();
+  }
+
+  function trace(...path) {
+    path.forEach((p, k) => ctx[k ? "lineTo" : "moveTo"](...project(p)));
+  }
+
+  /** The three faces of a box that look at the eye. */
+  function faces(...ends) {
+    for (const [d, a, b] of [[0, 1, 2], [1, 2, 0], [2, 0, 1]]) {
+      const path = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([i, j]) => {
+        const side = ends[Number(project.eye[d] > 0)][d];
+        return Object.assign([], { [d]: side, [a]: ends[i][a], [b]: ends[j][b] });
+      });
+      trace(...path);
+      ctx.closePath();
+    }
+  }
+
+  function draw(items) {
+    const size = [canvas.clientWidth, canvas.clientHeight], sharp = devicePixelRatio;
+    const pixels = size.map((length) => Math.round(length * sharp));
+    if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) [canvas.width, canvas.height] = pixels;
+    style = getComputedStyle(view.root);
+    project = projection(...size);
+    ctx.setTransform(sharp, 0, 0, sharp, 0, 0);
+    ctx.clearRect(0, 0, ...size);
+    ctx.font = "13px system-ui,sans-serif";
+    placed = items.map((item) => ({ item, at: project(item.at ?? mix(item.low ?? item.from, item.high ?? item.to, 0.5)) }));
+    const order = ({ item, at }) => at[2] + (item.over ? 1e9 : 0);
+    placed.sort((a, b) => order(a) - order(b)).forEach(paint);
+    legend(...size);
+    canvas.dataset.camera = [camera.yaw, camera.pitch, camera.zoom].map((x) => x.toFixed(2));
+  }
+
+  /** Which way x, y and z go, and how long some metres are. */
+  function legend(width, tall) {
+    const metres = 10 ** Math.ceil(Math.log10(25 / project.scale)), long = metres * project.scale;
+    paint({ item: { text: `${metres} m` }, at: [width - 12 - long, tall - 18] });
+    ctx.fillRect(width - 12 - long, tall - 13, long, 2);
+    for (const [d, text] of ["x", "y", "z"].entries()) {
+      const [x, y] = [project.right[d], project.down[d]];
+      for (let k = 0; k < 22; k++) ctx.fillRect(30 + x * k, tall - 30 + y * k, 1.5, 1.5);
+      if (Math.hypot(x, y) > 0.2) ctx.fillText(text, 27 + 30 * x, tall - 26 + 30 * y);
+    }
+  }
+
+  reset();
+  view.stage.append(view.overlay); // above the canvas
+  const theme = new MutationObserver(view.repaint);
+  for (const root of [document.documentElement, document.body]) theme.observe(root, { attributeFilter: ["data-theme", "data-jp-theme-light"] });
+  view.onend(() => theme.disconnect());
+  /** `place(p)`: where a position stands on the canvas, in pixels. */
+  return { canvas, camera, draw, place: (p) => project(p), bounds: (a, b) => { [low, high] = [a, b]; } };
+}
+//#endregion
