@@ -13,7 +13,7 @@ export function cloud(data) {
 }
 
 /**
- * A canvas in the stage. `home`: the first camera's direction round z and its height, in radians. A tap calls
+ * A canvas in the stage. `home`: the first camera's direction round z and height, radians, and zoom. A tap calls
  * onpick(id), a key of no use here onkey(event), true if it was one there. `camera.focus` is zoomed towards.
  * Call `bounds(low, high)` once and `draw(items)` in each paint. Items:
  *
@@ -24,7 +24,7 @@ export function cloud(data) {
  * with { id, kind, alpha, width, dash, over }: what a tap picks, the colour (source, index, …), opacity, stroke,
  * dashes. Far ones are painted first, those `over` the others last.
  */
-export function space(view, { label, home = [-1.2, 0.6], height = 340, onpick, onkey }) {
+export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick, onkey }) {
   const add = (parent, kind, style, rest) => parent.appendChild(Object.assign(document.createElement(kind), { style }, rest));
   const box = add(view.stage, "div", "position:relative;flex:1 1 100%;min-width:0");
   const canvas = add(box, "canvas", `display:block;width:100%;height:${height}px;border:1px solid var(--line-c);border-radius:4px;touch-action:pan-y`,
@@ -42,7 +42,7 @@ export function space(view, { label, home = [-1.2, 0.6], height = 340, onpick, o
   }
   const turn = (yaw, pitch) => look(camera.yaw + yaw, camera.pitch + pitch, camera.zoom);
   const zoom = (by) => look(camera.yaw, camera.pitch, camera.zoom * by);
-  const reset = () => look(...home, 1);
+  const reset = () => look(...home);
   const tilt = () => turn(0, camera.pitch < 1.57 ? 0.4 : -2);
 
   const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
