@@ -1,4 +1,4 @@
-"""Point clouds as the explorables hold them: bytes that go to the front end, checked on their way."""
+"""Point clouds as the explorables hold them: bytes for the front end, checked on their way."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from gather3d.voxels import points_in_voxels, voxelize
 
 
 class Cloud(traitlets.Bytes):
-    """A trait that takes points [N, 3], (x, y, z) in metres, and keeps the bytes of their float32."""
+    """A trait that takes points [N, 3], (x, y, z) in metres, and keeps their float32 as bytes."""
 
     def validate(self, obj: Any, value: Any) -> bytes:
         return to_bytes(self.name or "points", value)
@@ -33,8 +33,7 @@ def to_bytes(name: str, points: Any) -> bytes:
         tensor([[1., 2., 3.]])
     """
     if isinstance(points, bytes | bytearray | memoryview):
-        whole = len(points) // 12 * 12
-        if whole != len(points):
+        if len(points) % 12:
             raise traitlets.TraitError(f"{name}: got {len(points)} bytes, wanted 12 for each point")
         points = to_points(points)
     try:
@@ -47,9 +46,8 @@ def to_bytes(name: str, points: Any) -> bytes:
         raise traitlets.TraitError(f"{name}: got no points, wanted at least one")
     bad = (~tensor.isfinite()).nonzero()
     if len(bad):
-        raise traitlets.TraitError(
-            f"{name}: got {float(tensor[tuple(bad[0])])} at {bad[0].tolist()}, wanted finite numbers"
-        )
+        got, at = float(tensor[tuple(bad[0])]), bad[0].tolist()
+        raise traitlets.TraitError(f"{name}: got {got} at {at}, wanted finite numbers")
     return tensor.detach().cpu().numpy().astype("<f4").tobytes()
 
 

@@ -21,13 +21,10 @@ function search({ points, query, method, k, radius }) {
 
 /** Why there is no answer, in Python's words, or "". */
 function refusalOf({ points, query, k, radius, method }) {
-  if (!points.length) return "points: got no points, wanted at least one";
-  const bad = points.findIndex((p) => !p.every(Number.isFinite));
-  if (bad >= 0) return `points: got ${points[bad].find((c) => !Number.isFinite(c))} in row ${bad}, wanted finite numbers`;
-  if (!Number.isInteger(query) || query < 0 || query >= points.length) return `query: got ${query}, wanted 0 … ${points.length - 1}`;
+  const fault = faultOf(points, "query", query) || (method !== "knn" && lengthFault("radius", radius));
+  if (fault) return fault;
   if (!(method in METHODS)) return `method: got ${method}, wanted knn, ball or first`;
   if (!Number.isInteger(k) || k < 1) return `k: got ${k}, wanted a whole number of at least 1`;
-  if (method !== "knn" && !(radius > 0 && radius < Infinity)) return `radius: got ${radius}, wanted a finite number above 0`;
   if (method === "knn" && k > points.length) return `k: got ${k}, wanted at most the ${points.length} points there are`;
   return "";
 }
@@ -53,13 +50,9 @@ export default {
 
     const scene = space(view, {
       label: "The cloud; a tap picks the query, and the keys n and p the next and the previous point",
-      home: [-2.5, 0.55, 2],
+      home: [-2.5, 0.75, 2.4],
       onpick: go,
-      onkey: ({ key }) => {
-        const by = { n: 1, p: -1 }[key];
-        if (by) go((model.get("query") + by + points.length) % points.length);
-        return by;
-      },
+      onkey: (event) => field.key(event),
     });
     const key = legend(view, view.overlay);
     const point = (place) => { here = place ? place.at(-1) : null; view.repaint(); };
@@ -71,15 +64,11 @@ export default {
     const wide = scroller(view, "the row of the query", ...Object.values(rows));
     wide.classList.add("g3x-near");
     wide.append(make("style", {}, ".g3x-near .g3x-cell{min-width:58px}"));
-    const walk = () => { const n = now?.kept[here]; if (n !== undefined) go(n); };
-    view.listen(rows.index.cells, "keydown", (event) => { if (event.key === "Enter") walk(); });
-    view.listen(rows.index.cells, "dblclick", walk);
+    onenter(view, rows.index, () => { if (here in now.kept) go(now.kept[here]); });
 
     function read() {
       points = cloud(model.get("cloud"));
-      const low = [0, 1, 2].map((d) => Math.min(...points.map((p) => p[d])));
-      const high = [0, 1, 2].map((d) => Math.max(...points.map((p) => p[d])));
-      scene.bounds(...(points.length && [...low, ...high].every(Number.isFinite) ? [low, high.map((x, d) => Math.max(x, low[d] + 0.1))] : [[-1, -1, -1], [1, 1, 1]]));
+      scene.bounds(...extent(points, 0.1));
       seek();
     }
 
@@ -130,7 +119,7 @@ export default {
       rows.distance.note(`[${shape}]`);
       rows.distance.update(shape, (j) => (j in kept ? { text: say(away[kept[j]]), mark: j === here } : { text: "inf", kind: "missing" }));
       rows.nearest.box.hidden = method !== "first";
-      rows.nearest.note(`[${shape}], a ring where it is left out`);
+      rows.nearest.note(`[${shape}], marked where left out`);
       rows.nearest.update(shape, (j) => (j in nearest ? { text: String(nearest[j]), mark: missed.includes(nearest[j]) } : none));
       key([
         ["source", "dot", "cloud"], ["ink", "dot", "query"], ["index", "dot", "kept"],

@@ -41,8 +41,8 @@ class NeighbourExplorer(Explorable):
         refusal: what knn says where it refuses, "" where it does not.
 
     Raises:
-        traitlets.TraitError: points that are not [N, 3], empty or not finite; a query that is no row,
-            k or radius out of range, an unknown method.
+        traitlets.TraitError: points that are not [N, 3], empty or not finite; a query that is no
+            row, k or radius out of range, an unknown method.
 
     Example:
         >>> line = [[0.0, 0, 0], [0.4, 0, 0], [0.1, 0, 0], [9, 0, 0]]
@@ -54,7 +54,7 @@ class NeighbourExplorer(Explorable):
         tensor([0, 1])
     """
 
-    _esm = front_end("shared.js", "space.js", "fields.js", "neighbour_explorer.js")
+    _esm = front_end("shared.js", "space.js", "clouds.js", "neighbour_explorer.js")
 
     cloud = Cloud().tag(sync=True)
     query = traitlets.Int(0).tag(sync=True)
@@ -63,13 +63,14 @@ class NeighbourExplorer(Explorable):
     radius = traitlets.Float(0.5).tag(sync=True)
     caption = traitlets.Unicode(
         "Tap a point to make it the query, turn the cloud, and widen the radius until the −1s are "
-        "gone. Then choose *first K*: the same ball, but the row fills up in storage order, which in "
-        "a scan means from one side. Squares were taken although nearer points, ringed, were left out."
+        "gone. Then choose *first K*: the same ball, but the row fills up in storage order, which "
+        "in a scan means from one side. Squares are kept although nearer points, ringed, are left "
+        "out."
     ).tag(sync=True)
     alt = traitlets.Unicode(
         "Points that a laser scanner measured at the corner of a street. Lines lead from a query "
-        "point to its neighbours, a circle shows the radius, and a table below has the row of their "
-        "indices, with −1 where there are too few, and their distances."
+        "point to its neighbours, a circle shows the radius, and a table below has the row of "
+        "their indices, with −1 where there are too few, and their distances."
     ).tag(sync=True)
     height = traitlets.Int(720).tag(sync=True)
 

@@ -1,28 +1,22 @@
 //#region space
-// Points, lines, boxes and balls in 3D on a plain canvas: (x, y, z) in metres, z up. Parallel projection: a
-// metre is as long far away as near by. It imports nothing, since a page loads it as a module of its own.
+// Points, lines, boxes and balls in 3D on a plain canvas: (x, y, z) in metres, z up, in parallel projection. It
+// imports nothing: a page loads it as a module of its own.
 
 const TURNS = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
-const ZOOMS = { "+": 1.25, "=": 1.25, "-": 0.8 };
+const KEYS = { "+": "+", "=": "+", "-": "−", Home: "⌂" };
 const REACH = 24; // pixels from a tap to what it picks
-
-/** The points of a cloud, from the bytes of its float32 numbers. */
-export function cloud(data) {
-  const point = (n) => [0, 4, 8].map((byte) => data.getFloat32(12 * n + byte, true));
-  return Array.from({ length: Math.floor((data?.byteLength ?? 0) / 12) }, (_, n) => point(n));
-}
 
 /**
  * A canvas in the stage. `home`: the first camera's direction round z and height, radians, and zoom. A tap calls
- * onpick(id), a key of no use here onkey(event), true if it was one there. `camera.focus` is zoomed towards.
- * Call `bounds(low, high)` once and `draw(items)` in each paint. Items:
+ * onpick(id), a key without use here onkey(event), true if used. Call `bounds(low, high)`, then `draw(items)` in
+ * each paint; `camera.focus` is zoomed towards. Items:
  *
  *     { at, r, shape }        a point, r pixels: "dot", "square" or "ring"
  *     { at, radius, fill }    a ball               { from, to }           a line
  *     { at, text }            words                { low, high, fill }    a box
  *
- * with { id, kind, alpha, width, dash, over }: what a tap picks, the colour (source, index, …), opacity, stroke,
- * dashes. Far ones are painted first, those `over` the others last.
+ * with { id, kind, alpha, width, dash, over }: what a tap picks, colour (source, index, …), opacity, stroke. Far
+ * ones are painted first, those `over` the others last.
  */
 export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick, onkey }) {
   const add = (parent, kind, style, rest) => parent.appendChild(Object.assign(document.createElement(kind), { style }, rest));
@@ -42,13 +36,12 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
   }
   const turn = (yaw, pitch) => look(camera.yaw + yaw, camera.pitch + pitch, camera.zoom);
   const zoom = (by) => look(camera.yaw, camera.pitch, camera.zoom * by);
-  const reset = () => look(...home);
-  const tilt = () => turn(0, camera.pitch < 1.57 ? 0.4 : -2);
+  const acts = { "+": ["zoom in", () => zoom(1.25)], "−": ["zoom out", () => zoom(0.8)], tilt: ["tilt", () => turn(0, camera.pitch < 1.57 ? 0.4 : -2)], "⌂": ["first view", () => look(...home)] };
 
   const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
   const mix = (a, b, t) => a.map((x, d) => x + t * (b[d] - x));
 
-  /** Unit vectors to the right, down, and towards the eye. */
+  /** To the right, down, towards the eye. */
   function axes(yaw, pitch) {
     const [s, c, t, d] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
     return [[-s, c, 0], [t * c, t * s, -d], [d * c, d * s, t]];
@@ -67,7 +60,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
 
   // ---- hands
 
-  for (const [textContent, title, act] of [["+", "zoom in", () => zoom(1.25)], ["−", "zoom out", () => zoom(0.8)], ["tilt", "tilt", tilt], ["⌂", "first view", reset]]) {
+  for (const [textContent, [title, act]] of Object.entries(acts)) {
     view.listen(add(buttons, "button", "background:var(--g3-paper,Canvas)", { textContent, title, ariaLabel: title }), "click", act);
   }
   view.listen(canvas, "pointerdown", ({ pointerId, clientX, clientY }) => {
@@ -86,8 +79,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
     const { key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (key in TURNS) turn(...TURNS[key]);
-    else if (key in ZOOMS) zoom(ZOOMS[key]);
-    else if (key === "Home") reset();
+    else if (key in KEYS) acts[KEYS[key]][1]();
     else if (key === "Escape") canvas.blur();
     else if (!onkey?.(event)) return;
     event.preventDefault();
@@ -126,11 +118,9 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
   /** The three faces of a box that look at the eye. */
   function faces(...ends) {
     for (const [d, a, b] of [[0, 1, 2], [1, 2, 0], [2, 0, 1]]) {
-      const path = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([i, j]) => {
-        const side = ends[Number(project.eye[d] > 0)][d];
-        return Object.assign([], { [d]: side, [a]: ends[i][a], [b]: ends[j][b] });
-      });
-      trace(...path);
+      const side = ends[Number(project.eye[d] > 0)][d];
+      const corner = (i, j) => Object.assign([], { [d]: side, [a]: ends[i][a], [b]: ends[j][b] });
+      trace(corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1));
       ctx.closePath();
     }
   }
@@ -153,22 +143,23 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
 
   /** Which way x, y and z go, and how long some metres are. */
   function legend(width, tall) {
-    const metres = 10 ** Math.ceil(Math.log10(25 / project.scale)), long = metres * project.scale;
+    const power = 10 ** Math.floor(Math.log10(90 / project.scale));
+    const metres = power * [5, 2, 1].find((m) => m * power * project.scale <= 90), long = metres * project.scale;
     paint({ item: { text: `${metres} m` }, at: [width - 12 - long, tall - 18] });
     ctx.fillRect(width - 12 - long, tall - 13, long, 2);
     for (const [d, text] of ["x", "y", "z"].entries()) {
       const [x, y] = [project.right[d], project.down[d]];
       for (let k = 0; k < 22; k++) ctx.fillRect(30 + x * k, tall - 30 + y * k, 1.5, 1.5);
-      if (Math.hypot(x, y) > 0.2) ctx.fillText(text, 27 + 30 * x, tall - 26 + 30 * y);
+      if (Math.hypot(x, y) > 0.4) ctx.fillText(text, 27 + 30 * x, tall - 26 + 30 * y);
     }
   }
 
-  reset();
+  look(...home);
   view.stage.append(view.overlay); // above the canvas
   const theme = new MutationObserver(view.repaint);
   for (const root of [document.documentElement, document.body]) theme.observe(root, { attributeFilter: ["data-theme", "data-jp-theme-light"] });
   view.onend(() => theme.disconnect());
-  /** `place(p)`: where a position stands on the canvas, in pixels. */
-  return { canvas, camera, draw, place: (p) => project(p), bounds: (a, b) => { [low, high] = [a, b]; } };
+  canvas.place = (p) => project(p); // for whoever looks from outside
+  return { canvas, camera, draw, bounds: (a, b) => { [low, high] = [a, b]; } };
 }
 //#endregion

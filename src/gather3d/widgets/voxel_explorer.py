@@ -13,8 +13,7 @@ from gather3d.voxels import neighbour_index, voxelize
 from .clouds import Cloud, check_row, street_patch, to_points
 from .explorable import Explorable, front_end
 
-
-START = 0  # the point whose voxel is picked first
+START = 440  # the point whose voxel is picked first
 
 
 class VoxelExplorer(Explorable):
@@ -41,11 +40,12 @@ class VoxelExplorer(Explorable):
         neighbours: [27] int64, rows of the voxels around the picked one, -1 where there is none; in
             (dz, dy, dx) order, dx fastest.
         doubled: how many points lie in a cell that trunc makes twice as wide, in x, y or z.
-        refusal: what voxelize says where it refuses, "" where it does not; then the others are None.
+        refusal: what voxelize says where it refuses, "" where it does not; the others are None
+            where it refuses.
 
     Raises:
-        traitlets.TraitError: points that are not [N, 3], empty or not finite; a voxel size that is not
-            above 0, a point that is not there, an unknown rounding.
+        traitlets.TraitError: points that are not [N, 3], empty or not finite; a voxel size that is
+            not above 0, a point that is not there, an unknown rounding.
 
     Example:
         >>> explorer = VoxelExplorer([[-0.5, 0, 0], [0.5, 0, 0], [1.5, 0, 0]], voxel_size=1.0)
@@ -56,7 +56,7 @@ class VoxelExplorer(Explorable):
         tensor([0, 0, 1])
     """
 
-    _esm = front_end("shared.js", "space.js", "fields.js", "voxel_explorer.js")
+    _esm = front_end("shared.js", "space.js", "clouds.js", "voxel_explorer.js")
 
     cloud = Cloud().tag(sync=True)
     voxel_size = traitlets.Float(1.5).tag(sync=True)
@@ -64,16 +64,18 @@ class VoxelExplorer(Explorable):
     point = traitlets.Int(0).tag(sync=True)
     snap = traitlets.Bool(False).tag(sync=True)
     caption = traitlets.Unicode(
-        "Tap a point to pick its voxel, and slide the voxel size. On the tape, a neighbour in x is next "
-        "door, one in z is a whole layer away. Then choose *trunc*: the cells at zero, in red, are "
-        "twice as wide, and points from both sides of the scanner fall into one."
+        "Tap a point to pick its voxel, and slide the size. On the strip, which is memory, a "
+        "neighbour in x is next door and one in z a whole layer away. Then choose *trunc*: the "
+        "cells at zero, in red, are twice as wide, and points from both sides of the scanner fall "
+        "into one."
     ).tag(sync=True)
     alt = traitlets.Unicode(
-        "Points of a street scan around its scanner, with a box around every voxel that holds some. "
-        "Below, the picked voxel's coordinates, its flat index, its place and its neighbours' places "
-        "on a strip that stands for memory, and the rows of its 27 neighbours, −1 where there is none."
+        "Points of a street scan around its scanner, with a box around every voxel that holds "
+        "some. Beside it the picked voxel's coordinates and the rows of its 27 neighbours, −1 where "
+        "there is none; below, its place and its neighbours' places on a strip that stands for "
+        "memory."
     ).tag(sync=True)
-    height = traitlets.Int(800).tag(sync=True)
+    height = traitlets.Int(640).tag(sync=True)
 
     def __init__(self, points: Any = None, point: int | None = None, **rest: Any):
         if points is None:
@@ -150,7 +152,7 @@ class VoxelExplorer(Explorable):
 def truncated(
     points: Float[Tensor, "N 3"], voxel_size: float
 ) -> tuple[Tensor, Tensor, tuple[int, int, int]]:
-    """What `voxelize` would give, coords, inverse and shape, if it cut off instead of rounding down."""
+    """coords, inverse and shape as `voxelize` would give them if it cut off towards zero."""
     xyz = (points.double() / voxel_size).long()
     zyx = (xyz - xyz.amin(0).clamp(max=0)).flip(1)
     shape = tuple(int(n) + 1 for n in zyx.amax(0))

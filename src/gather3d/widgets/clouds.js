@@ -1,6 +1,33 @@
-//#region fields
-// A whole number that is typed or stepped, a key to the signs of a picture, and a place where what is
-// too wide scrolls. Nothing is imported: a page loads this as a module of its own.
+//#region clouds
+// What the explorables of clouds share beside the camera: the points and what is wrong with them, a row
+// that is typed or stepped, a key to the signs of a picture, a place where what is too wide scrolls.
+// It imports nothing, since a page loads it as a module of its own.
+
+/** The points of a cloud, from the bytes of its float32 numbers. */
+export function cloud(data) {
+  const point = (n) => [0, 4, 8].map((byte) => data.getFloat32(12 * n + byte, true));
+  return Array.from({ length: Math.floor((data?.byteLength ?? 0) / 12) }, (_, n) => point(n));
+}
+
+/** Why there is nothing to see, in Python's words, or "". `row` is a trait that names a point. */
+export function faultOf(points, name, row) {
+  if (!points.length) return "points: got no points, wanted at least one";
+  const bad = points.findIndex((p) => !p.every(Number.isFinite));
+  if (bad >= 0) return `points: got ${points[bad].find((c) => !Number.isFinite(c))} in row ${bad}, wanted finite numbers`;
+  return Number.isInteger(row) && row >= 0 && row < points.length ? "" : `${name}: got ${row}, wanted 0 … ${points.length - 1}`;
+}
+
+/** The same of a length in metres. */
+export function lengthFault(name, value) {
+  return value > 0 && value < Infinity ? "" : `${name}: got ${value}, wanted a finite number above 0`;
+}
+
+/** The box that holds the points, with a margin; around 0 where there is none. */
+export function extent(points, margin) {
+  if (faultOf(points, "", 0)) return [[-1, -1, -1], [1, 1, 1]];
+  const end = (which, by) => [0, 1, 2].map((d) => points.reduce((most, p) => which(most, p[d]), points[0][d]) + by);
+  return [end(Math.min, -margin), end(Math.max, margin)];
+}
 
 const SIGNS = { dot: "M7 3a4 4 0 1 0 .01 0Z", square: "M3 3h8v8h-8Z", ring: "M7 2a5 5 0 1 0 .01 0Z", box: "M2 2h10v10h-10Z" };
 
@@ -45,7 +72,32 @@ export function stepper(view, name, label, { step, type }) {
       field.setAttribute("aria-invalid", wrong !== "");
     },
     forget: () => { if (wrong) back(); },
+    /** For a canvas: the keys n and p step too. */
+    key({ key }) {
+      const by = { n: 1, p: -1 }[key];
+      if (by) go(by);
+      return by;
+    },
   };
+}
+
+/** A trait that is true or false as a number that moves between 1 and 0, at once where motion is not wanted. */
+export function glide(view, name) {
+  let at = Number(view.model.get(name));
+  return () => {
+    const to = Number(view.model.get(name));
+    if (at === to) return at;
+    const there = Math.abs(to - at) < 0.02 || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (!there) view.repaint();
+    at = there ? to : at + 0.25 * (to - at);
+    return at;
+  };
+}
+
+/** Enter, or a double click, on a cell of a table. */
+export function onenter(view, { cells }, act) {
+  view.listen(cells, "keydown", (event) => { if (event.key === "Enter") act(); });
+  view.listen(cells, "dblclick", act);
 }
 
 /** What the signs of a picture mean: signs = [kind, sign, words], all in one line that wraps. */
