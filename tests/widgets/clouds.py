@@ -1,0 +1,149 @@
+"""What the tests of the explorables of clouds have in common."""
+
+import torch
+
+GIVE = """(root, bytes) => {
+    root.model.set({ cloud: new DataView(Uint8Array.from(bytes).buffer) });
+}"""
+PLACE = "(canvas, point) => canvas.place(point).slice(0, 2)"
+
+
+def give(shown, points: torch.Tensor) -> None:
+    """As when Python sets another cloud."""
+    shown.root.evaluate(GIVE, list(points.float().numpy().tobytes()))
+    shown.settle()
+
+
+def row(shown, table: str) -> list[float]:
+    """The numbers of a table of one row."""
+    numbers = shown.numbers(table)
+    return [numbers[(j,)] for j in range(len(numbers))]
+
+
+def value(shown, name: str) -> str:
+    return shown.root.locator(f'[data-value="{name}"]').text_content()
+
+
+def canvas(shown):
+    return shown.root.locator("canvas")
+
+
+def camera(shown) -> tuple[float, ...]:
+    """Direction round z, height, zoom."""
+    return tuple(map(float, canvas(shown).get_attribute("data-camera").split(",")))
+
+
+def tap(shown, point: list[float]) -> None:
+    """Click where a point of the cloud is painted."""
+    canvas(shown).scroll_into_view_if_needed()
+    x, y = canvas(shown).evaluate(PLACE, point)
+    canvas(shown).click(position={"x": x, "y": y})
+    shown.settle()
+
+
+def together(shown, one: list[float], other: list[float]) -> bool:
+    """Whether two points are painted in the same place."""
+    a, b = (canvas(shown).evaluate(PLACE, point) for point in (one, other))
+    return max(abs(s - t) for s, t in zip(a, b, strict=True)) < 2
+
+
+def check_camera(shown, home: tuple[float, ...]) -> None:
+    """A drag, the keys and the buttons turn, zoom and go back; a turn picks nothing."""
+    assert camera(shown) == home
+    place = canvas(shown)
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
+    mouse = shown.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 30, y - 20, steps=3)
+    mouse.up()
+    shown.settle()
+    yaw, pitch, zoom = camera(shown)
+    assert yaw < home[0] and pitch < home[1] and zoom == home[2]
+    mouse.move(x + 90, y + 60)  # no button is down
+    shown.settle()
+    assert camera(shown) == (yaw, pitch, zoom)
+    place.focus()
+    for key, change in {
+        "ArrowLeft": (-0.1, 0),
+        "ArrowRight": (0.1, 0),
+        "ArrowUp": (0, 0.1),
+        "ArrowDown": (0, -0.1),
+    }.items():
+        before = camera(shown)
+        shown.page.keyboard.press(key)
+        shown.settle()
+        after = camera(shown)
+        assert [round(b - a, 2) for a, b in zip(before, after, strict=True)][:2] == list(change)
+    shown.page.keyboard.press("+")
+    shown.settle()
+    assert camera(shown)[2] > zoom
+    shown.page.keyboard.press("-")
+    shown.settle()
+    assert abs(camera(shown)[2] - zoom) < 0.01
+    for name, axis, way in [("zoom in", 2, 1), ("zoom out", 2, -1), ("tilt", 1, 1)]:
+        before = camera(shown)[axis]
+        shown.root.get_by_role("button", name=name, exact=True).click()
+        shown.settle()
+        assert (camera(shown)[axis] - before) * way > 0, name
+    shown.root.get_by_role("button", name="first view").click()
+    shown.settle()
+    assert camera(shown) == home
+    place.focus()
+    shown.page.keyboard.press("ArrowUp")
+    shown.page.keyboard.press("Home")
+    shown.settle()
+    assert camera(shown) == home
+    shown.page.keyboard.press("Escape")
+    assert shown.page.evaluate("document.activeElement.tagName") != "CANVAS"
+
+
+RENDER = """async (text) => {
+    // as in a notebook: one module, its model on the kernel's side
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const { default: widget } = await import(address);
+    const root = document.querySelector(".g3x");
+    const heard = [], targets = [];
+    const model = {
+        get: (name) => root.model.get(name), set() {}, save_changes() {},
+        on: (name, act) => { heard.push([name, act]); },
+        off: (name, act) => {
+            heard.splice(heard.findIndex((one) => one[0] === name && one[1] === act), 1);
+        },
+    };
+    const add = EventTarget.prototype.addEventListener;
+    EventTarget.prototype.addEventListener = function (type, act, options) {
+        const lasting = this === window || (this instanceof Node && document.contains(this));
+        if (options?.signal || lasting) targets.push(options?.signal);
+        return add.call(this, type, act, options);
+    };
+    let observers = 0;
+    for (const kind of ["MutationObserver", "ResizeObserver"]) {
+        const { observe, disconnect } = window[kind].prototype, alive = new Set();
+        window[kind].prototype.observe = function (...what) {
+            if (!alive.has(this)) observers += 1;
+            alive.add(this);
+            return observe.apply(this, what);
+        };
+        window[kind].prototype.disconnect = function () {
+            if (alive.delete(this)) observers -= 1;
+            return disconnect.apply(this);
+        };
+    }
+    const el = document.body.appendChild(document.createElement("div"));
+    const end = await widget.render({ model, el });
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const before = { heard: heard.length, targets: targets.length, observers };
+    end();
+    return { before, heard: heard.length, observers, left: el.children.length,
+             alive: targets.filter((signal) => !signal || !signal.aborted).length };
+}"""
+
+
+def check_ends(shown, explorer) -> None:
+    """A view that ends leaves no listener, no observer and no element."""
+    told = shown.page.evaluate(RENDER, explorer._esm)
+    assert min(told.pop("before").values()) > 0
+    assert told == {"heard": 0, "observers": 0, "left": 0, "alive": 0}
