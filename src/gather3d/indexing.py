@@ -392,7 +392,7 @@ class Sources:
 
         Example:
             >>> sources(lambda x: x.roll(1), [3]).differs(sources(lambda x: x.flip(0), [3]))
-            tensor([ True, False,  True])
+            tensor([False,  True,  True])
         """
         if self.input_shape != other.input_shape:
             raise ValueError(

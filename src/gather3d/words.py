@@ -144,9 +144,7 @@ def _selection(
     present = reading.bool()
     source = torch.full_like(reading, -1)
     source[present] = columns
-    if len(source) == math.prod(input_shape) and bool(
-        (source.diff() == 1).all() & (source[0] == 0)
-    ):
+    if torch.equal(source, torch.arange(math.prod(input_shape))):
         changed = [n for n in input_shape if n > 1] != [n for n in output_shape if n > 1]
         return "copies its input" + (", in another shape" if changed else "")
     if input_shape == output_shape and bool((source == torch.arange(len(source)))[present].all()):
@@ -207,7 +205,8 @@ def _run(table: Tensor, dim: _Dim) -> tuple[str, str]:
         return f"the {many}{place} in reverse order", "moved"
     if torch.equal(table, every.roll(-first)):
         shift = -first % n
-        return f"the {many}{place} rolled by {shift if 2 * shift <= n else shift - n}", "moved"
+        shift = str(shift if 2 * shift <= n else shift - n).replace("-", "−")
+        return f"the {many}{place} rolled by {shift}", "moved"
     if rest == 0 and times > 1 and torch.equal(table, every.repeat_interleave(times)):
         return f"each {dim.one}{place} {_times(times)} in a row", "moved"
     if rest == 0 and times > 1 and torch.equal(table, every.repeat(times)):
@@ -345,12 +344,12 @@ def _mixture(
     """What a matrix with several weights in a row does."""
     each = "each output" if bool((reading > 0).all()) else "each output that reads"
     how = _how(rows, weights, reading)
+    fewest, most = int(reading[reading > 0].min()), int(reading.max())
+    if how == "sum" and fewest < most and bool((times <= 1).all()):
+        inputs = "every input" if bool((times == 1).all()) else "each input that is read"
+        return f"sends {inputs} to one output; sums where they meet, at most {most}"
     if where := _box(rows, columns, weights, reading, dims, input_shape):
         return f"{each} is the {how} {where}"
-    if how == "sum" and bool((times <= 1).all()):
-        inputs = "every input" if bool((times == 1).all()) else "each input that is read"
-        return f"sends {inputs} to one output; sums where they meet, at most {int(reading.max())}"
-    fewest, most = int(reading[reading > 0].min()), int(reading.max())
     span = str(most) if fewest == most else f"{fewest} to {most}"
     return f"{each} is the {how} of {span} inputs"
 

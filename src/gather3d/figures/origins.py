@@ -342,10 +342,8 @@ def _folded(
 ) -> tuple[Tensor, tuple[str, ...]]:
     """How often each input is read, in two or three dimensions, and what its axes are called."""
     sizes = one.input_shape
-    numbered = (
-        ["row", "column"] if len(sizes) == 2 else [f"dimension {d}" for d in range(len(sizes))]
-    )
-    names = names or numbered
+    rank = len(sizes)
+    names = names or (["row", "column"] if rank == 2 else [f"dimension {d}" for d in range(rank)])
     keep = [d for d, n in enumerate(sizes) if n > 1]
     times = one.reads().reshape([sizes[d] for d in keep]).double()
     if times.ndim > 3:  # such as channels: one picture for all of them
