@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from ..indexing import Sources
+from ..indexing import Counts, Sources
 from ..indexing import sources as find
 from .inputs import described
 from .layers import cubes, points, wire
@@ -68,55 +68,63 @@ def sources(
         if 0 in one.matrix.shape:
             empty = f"from {list(one.input_shape)} to {list(one.output_shape)}"
             raise ValueError(f"fn: got {empty}, wanted inputs and outputs to draw")
+    counts = found[0].counts(dtype, line)
     wrong = found[0].differs(found[1]) if compare else torch.zeros(found[0].output_shape).bool()
-    caption = caption or _caption(found, wrong, titles, dtype, line, names)
-    if all(max(s.matrix.shape) <= FEW and s.matrix._nnz() <= MANY for s in found):
-        alt = alt or f"{_counted(found, titles)}, an arrow for each read. {caption}"
-        return _diagram(found, wrong, titles, line // dtype.itemsize, **described(caption, alt))
-    alt = alt or f"How often each of {found[0].matrix.shape[1]:,} inputs is read. {caption}"
-    per_line = line // dtype.itemsize
-    return _picture(found, titles, per_line, names, **described(caption, alt))
+    if caption is None:
+        told = [one.describe(names) for one in found]
+        memory = f"{_memory(counts)} ({str(dtype).removeprefix('torch.')})"
+        caption = (
+            _compared(found, told, wrong, titles) if compare else f"{_upper(told[0])}. {memory}."
+        )
+    small = all(max(one.matrix.shape) <= FEW and one.matrix._nnz() <= MANY for one in found)
+    if alt is None:
+        what = (
+            f"{_counted(found, titles)}, an arrow for each read"
+            if small
+            else (f"How often each of {found[0].matrix.shape[1]:,} inputs is read")
+        )
+        alt = f"{what}. {caption}"
+    words, per_line = described(caption, alt), line // dtype.itemsize
+    if small:
+        return _diagram(found, wrong, titles, per_line, **words)
+    return _picture(found, titles, per_line, names, **words)
 
 
 # --- words -----------------------------------------------------------------------------------
 
 
-def _caption(
-    found: list[Sources],
-    wrong: Tensor,
-    titles: tuple[str, str],
-    dtype: torch.dtype,
-    line: int,
-    names: Sequence[str] | None,
-) -> str:
-    """The pattern, then the memory; of two functions both patterns, and how many outputs differ."""
-    told = [one.describe(names) for one in found]
-    if len(found) == 2:
-        if not wrong.any() and found[0].output_shape == found[1].output_shape:
-            return f"The same reads: {told[0]}."
-        both = ". ".join(f"{_upper(t)}: {w}" for t, w in zip(titles, told, strict=True))
-        shapes = [list(one.output_shape) for one in found]
-        if shapes[0] != shapes[1]:
-            return f"{both}. The output of {titles[0]} is {shapes[0]}, not {shapes[1]}."
-        return f"{both}. {int(wrong.sum())} of {wrong.numel()} outputs differ."
-    counts = found[0].counts(dtype, line)
+def _memory(counts: Counts) -> str:
     lines = f"{counts.lines:,} cache line{'s' * (counts.lines != 1)}"
     return (
-        f"{_upper(told[0])}. {counts.reads:,} reads of {counts.distinct:,} inputs touch {lines}: "
-        f"{counts.useful_bytes:,} of {counts.moved_bytes:,} bytes are used "
-        f"({str(dtype).removeprefix('torch.')})."
+        f"{counts.reads:,} read{'s' * (counts.reads != 1)} of {counts.distinct:,} "
+        f"input{'s' * (counts.distinct != 1)} touch{'es' * (counts.reads == 1)} {lines}: "
+        f"{counts.useful_bytes:,} of {counts.moved_bytes:,} bytes are used"
     )
+
+
+def _compared(found: list[Sources], told: list[str], wrong: Tensor, titles: tuple[str, str]) -> str:
+    """Both patterns, and how many outputs differ."""
+    shapes = [list(one.output_shape) for one in found]
+    if shapes[0] == shapes[1] and not wrong.any():
+        return f"The same reads: {told[0]}."
+    both = ". ".join(f"{_upper(t)}: {words}" for t, words in zip(titles, told, strict=True))
+    if shapes[0] != shapes[1]:
+        return f"{both}. The output of {titles[0]} is {shapes[0]}, not {shapes[1]}."
+    return f"{both}. {int(wrong.sum()):,} of {wrong.numel():,} outputs differ."
 
 
 def _counted(found: list[Sources], titles: tuple[str, str]) -> str:
     shapes = [
-        f"{one.matrix.shape[1]} input cells {list(one.input_shape)} above "
-        f"{one.matrix.shape[0]} output cells {list(one.output_shape)}"
+        f"{_cells('input', one.input_shape)} above {_cells('output', one.output_shape)}"
         for one in found
     ]
     if len(found) == 1:
         return shapes[0]
     return "; ".join(f"{title}: {shape}" for title, shape in zip(titles, shapes, strict=True))
+
+
+def _cells(kind: str, shape: tuple[int, ...]) -> str:
+    return f"{math.prod(shape)} {kind} cell{'s' * (math.prod(shape) != 1)} {list(shape)}"
 
 
 def _upper(text: str) -> str:
@@ -177,7 +185,7 @@ def _panel(
     below = [x + max(0, wide - across) / 2 for x in below]
     canvas.text(left[0], top, f"{prefix}input {list(one.input_shape)}", "title")
     _row_labels(canvas, one.input_shape, left, side, top + 22)
-    _cache_lines(canvas, left, side, times, per_line, top + 35)
+    _cache_lines(canvas, left, side, times, per_line, top + 35, prefix)
     y = top + 41
     for i, (x, count) in enumerate(zip(left, times, strict=True)):
         _input_cell(canvas, x, y, side, i, count, f"{prefix}input:{i}")
@@ -215,7 +223,8 @@ def _slots(entry: list[tuple[int, float]], side: float) -> tuple[list[str], list
 
 
 def _short(weight: float) -> str:
-    return f"{weight:.2g}".replace("-", "−").removeprefix("0") or "0"
+    size = f"{abs(weight):.2g}".removeprefix("0").replace("-", "−")
+    return f"−{size}" if weight < 0 else size
 
 
 def _lay(shape: tuple[int, ...], widths: list[float]) -> tuple[list[float], float]:
@@ -250,14 +259,20 @@ def _row_labels(
 
 
 def _cache_lines(
-    canvas: Canvas, left: list[float], side: float, times: list[int], per_line: int, y: float
+    canvas: Canvas,
+    left: list[float],
+    side: float,
+    times: list[int],
+    per_line: int,
+    y: float,
+    prefix: str,
 ) -> None:
     """A bracket over the cells of each cache line, heavy where a cell of it is read."""
     for first in range(0, len(left), per_line):
         last = min(first + per_line, len(left)) - 1
         touched = any(times[first : last + 1])
         look = f"stroke:{css('index' if touched else 'context')};stroke-width:{3 if touched else 1}"
-        name = f"line:{first // per_line}{' touched' if touched else ''}"
+        name = f"{prefix}line:{first // per_line}{' touched' if touched else ''}"
         start, end = left[first] + 2, left[last] + side - 2
         canvas.add(
             f'<path data-line="{name}" d="M{_n(start)} {_n(y + 4)}V{_n(y)}H{_n(end)}V{_n(y + 4)}" '
