@@ -1,5 +1,5 @@
-// RulebookExplorer: a sparse convolution, one tap at a time. `rulebook` finds the pairs, `added` adds
-// up their products, the rest is their picture.
+// RulebookExplorer: a sparse convolution, tap by tap. `rulebook` finds the pairs, `added` adds their
+// products, the rest is a picture.
 
 const RULEBOOK_STYLE = `
 .g3x [data-table=weight] .g3x-cell{min-width:31px;height:29px;cursor:pointer}
@@ -17,7 +17,7 @@ const RULEBOOK_STYLE = `
 
 /** The steps (dz, dy, dx) of the 27 taps, dx fastest. */
 const WAYS = [-1, 0, 1], STEPS = WAYS.flatMap((z) => WAYS.flatMap((y) => WAYS.map((x) => [z, y, x])));
-const TEMPO = 700; // milliseconds from tap to tap
+const TEMPO = 700; // milliseconds a tap
 
 const spoken = (voxel) => `(${voxel.map((n) => say(n)).join(", ")})`;
 const inside = (voxel, shape) => voxel.every((c, a) => Number.isInteger(c) && c >= 0 && c < shape[a]);
@@ -27,7 +27,7 @@ const rows = (voxels) => new Map(voxels.map((voxel, row) => [String(voxel), row]
 /** The output voxel that reads this input voxel by this step: input = output · stride + step. */
 const writer = (voxel, step, stride) => voxel.map((c, a) => (c - step[a]) / stride);
 
-/** The pairs [input row, output row] of each tap, as gather3d.kernel_map finds them: none where it refuses. */
+/** The pairs [input row, output row] of each tap, as gather3d.kernel_map finds them; none where it refuses. */
 function rulebook(voxels, shape, stride, submanifold) {
   const outShape = shape.map((n) => Math.ceil(n / stride));
   const refused = submanifold && stride > 1;
@@ -57,7 +57,7 @@ function complaint({ coords, features, shape, weight, tap }) {
   if (!STEPS[tap] || String(sizes) !== String([4 * features.length, coords.length, 3, 27])) {
     return "wanted coords [V, 4], features [V], shape [3], weight [3, 3, 3], all finite, tap 0 … 26";
   }
-  const fits = coords.every(([, ...voxel], r) => inside(voxel, shape) && !(r && order(coords[r - 1].slice(1), voxel) >= 0));
+  const fits = coords.every(([, ...voxel], r) => inside(voxel, shape) && (!r || order(coords[r - 1].slice(1), voxel) < 0));
   return fits ? "" : `coords: wanted voxels inside ${spoken(shape)}, sorted by flat index and none twice`;
 }
 
@@ -65,7 +65,6 @@ export default {
   render({ model, el }) {
     const view = frame(model, el, "RulebookExplorer: a sparse convolution, tap by tap");
     view.controls.before(make("style", {}, RULEBOOK_STYLE));
-    view.stage.style.columnGap = "1.6rem";
     const traits = "coords features shape weight tap submanifold stride";
     let here, timer, now; // here: the chosen output voxel
 
@@ -73,7 +72,7 @@ export default {
 
     choice(view, "submanifold", "convolution", [[true, "submanifold"], [false, "ordinary"]]);
     choice(view, "stride", "stride", [[1, "1"], [2, "2"]]);
-    range(view, "tap", "tap", { min: 0, max: 26, words: (k) => `${k}, dz dy dx = ${(STEPS[k] ?? []).map((d) => say(d)).join(" ")}` });
+    range(view, "tap", "tap", { min: 0, max: 26, words: (k) => `${k}: dz dy dx = ${spoken(STEPS[k] ?? [])}` });
     const turn = (by) => view.set({ tap: (model.get("tap") + by + 27) % 27 });
     button(view, "back", () => { play(false); turn(-1); });
     const player = button(view, "play", () => play(!timer));
@@ -84,7 +83,7 @@ export default {
       clearInterval(timer);
       timer = on && setInterval(() => (model.get("tap") < 26 ? turn(1) : play(false)), TEMPO);
       player.textContent = on ? "pause" : "play";
-      view.root.lastChild.ariaLive = on ? "off" : "polite"; // 27 taps read aloud are too many
+      view.root.lastChild.ariaLive = on ? "off" : "polite"; // not 27 taps read aloud
       if (on) turn(1);
     }
 
@@ -151,31 +150,29 @@ export default {
         const value = [i, features[i], features[i] * factor, o, before[o], after[o]][column];
         return { text: say(value), kind: kinds[column], mark: p === paired };
       });
-      if (paired >= 0 && !pairs.cells.matches(":hover,:focus-within")) pairs.cells.scrollTop = 29 * (paired - 2);
     }
 
-    /** A volume: its active voxels with their numbers, those of this tap marked. */
+    /** The active voxels of a volume with their numbers, those of this tap marked. */
     function paintVolume(volume, shape, row, values, side, chosen, kind) {
       const touched = new Set(now.own.map((pair) => pair[side]));
       volume.update(shape, (...voxel) => {
-        const r = row.get(String(voxel)), active = r !== undefined;
+        const key = String(voxel), r = row.get(key), active = r !== undefined;
         return {
           text: active ? say(values[r]) : "", mark: touched.has(r), title: `voxel ${spoken(voxel)}, ${active ? `row ${r}` : "not active"}`,
-          kind: `${active ? "" : "air "}${kind(voxel)}${String(voxel) === String(chosen) ? " chosen" : ""}`,
+          kind: `${active ? "" : "air "}${kind(voxel)}${key === String(chosen) ? " chosen" : ""}`,
         };
       });
     }
 
     function paintVolumes() {
-      const { shape, outShape, inRow, stride, read } = now;
+      const { shape, outShape, inRow, stride } = now;
       const near = (voxel) => voxel.every((c, a) => Math.abs(c - here[a] * stride) < 2);
       const grown = (voxel) => stride === 1 && !inRow.has(String(voxel));
       output.box.style.setProperty("--size", stride > 1 ? "41px" : "");
-      input.note(`${spoken(shape)}, y down, x to the right`);
+      input.note(`${spoken(shape)}, y down, x right`);
       output.note(`${spoken(outShape)}, so far`);
-      paintVolume(input, shape, inRow, now.features, 0, read, (voxel) => (near(voxel) ? "source window" : "source"));
+      paintVolume(input, shape, inRow, now.features, 0, now.read, (voxel) => (near(voxel) ? "source window" : "source"));
       paintVolume(output, outShape, now.row, now.after, 1, here, (voxel) => (grown(voxel) ? "result grown" : "result"));
-      arrows(view, now.paired < 0 ? [] : [{ from: input.cell(...read), to: output.cell(...here) }]);
     }
 
     function tell() {
@@ -187,22 +184,27 @@ export default {
       else view.line(`out[${o}] += input[${i}] * weight[${now.step.map((d) => d + 1).join(", ")}] = ${say(before[o])} + ${say(features[i])} · ${say(now.factor)} = ${say(after[o])}`);
       const active = U === V && stride === 1 ? `The ${V} active voxels stay` : `${V} active voxels become ${U}`;
       view.refuse(now.refused ? "gather3d refuses: stride: got (2, 2, 2), wanted 1 for submanifold" : "");
-      view.say(now.refused ? "There are no pairs: choose ordinary, or stride 1." : `Tap ${tap}: ${own.length} pairs; ${done} of ${total} are added. ${active}.`);
+      view.say(now.refused ? "Choose ordinary, or stride 1." : `Tap ${tap}: ${own.length} pairs; ${done} of ${total} are added. ${active}.`);
     }
 
     function paint() {
       const state = Object.fromEntries(traits.split(" ").map((name) => [name, model.get(name)]));
       const wrong = complaint(state);
-      for (const { box } of [kernel, pairs, input, output]) box.hidden = Boolean(wrong);
+      view.stage.style.display = wrong ? "none" : "";
       if (wrong) {
-        arrows(view, []);
         view.refuse(`refused: ${wrong}`);
         view.line("");
         view.say("");
         return;
       }
       now = look(state);
-      for (const part of [paintKernel, paintPairs, paintVolumes, tell]) part();
+      paintKernel();
+      paintPairs();
+      paintVolumes();
+      tell();
+      // what asks for the layout comes last, so that it is made once
+      arrows(view, now.paired < 0 ? [] : [{ from: input.cell(...now.read), to: output.cell(...here) }]);
+      if (now.paired >= 0 && !pairs.cells.matches(":hover,:focus-within")) pairs.cells.scrollTop = 29 * (now.paired - 2);
     }
 
     view.follow(traits, view.repaint);

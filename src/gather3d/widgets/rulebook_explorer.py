@@ -61,13 +61,13 @@ class RulebookExplorer(Explorable):
 
     Raises:
         traitlets.TraitError: coords that are not rows of four whole numbers, a number that is not
-            finite, a shape that is not three sizes of at least 1 or has over 600 cells, a weight that
-            is not [3, 3, 3], a tap outside 0 … 26, a stride that is not 1 or 2.
+            finite, a shape that is not three sizes of at least 1 or has over 600 cells, a weight
+            that is not [3, 3, 3], a tap outside 0 … 26, a stride that is not 1 or 2.
 
     Example:
-        >>> line = SparseVolume(torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1]]), torch.tensor([[2.], [5.]]),
-        ...                     (1, 1, 4), 1)
-        >>> explorer = RulebookExplorer(line, weight=torch.ones(3, 3, 3), tap=14)
+        >>> coords = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1]])
+        >>> row = SparseVolume(coords, torch.tensor([[2.], [5.]]), (1, 1, 4), 1)
+        >>> explorer = RulebookExplorer(row, weight=torch.ones(3, 3, 3), tap=14)
         >>> [rows.tolist() for rows in explorer.rulebook.pairs[14]]
         [[1], [0]]
         >>> explorer.running
@@ -90,15 +90,15 @@ class RulebookExplorer(Explorable):
     submanifold = traitlets.Bool(True).tag(sync=True)
     stride = traitlets.Enum([1, 2], 1).tag(sync=True)
     caption = traitlets.Unicode(
-        "Press play, or step through the 27 taps. Each one moves the whole scene by one step: gather "
-        "the rows on the left, multiply by a single weight, add to the rows on the right. Point at a "
-        "voxel to see its window. Then choose *ordinary*: the active set grows by a layer of voxels "
-        "all around. With stride 2 it shrinks."
+        "Press play, or step through the 27 taps: each gathers the rows of its pairs, multiplies "
+        "them by one weight and adds them to rows of the output. Point at a voxel to see its "
+        "window and what this tap finds there. Then choose *ordinary*: the active set grows, and "
+        "dotted voxels are new; with stride 2 it shrinks."
     ).tag(sync=True)
     alt = traitlets.Unicode(
-        "A kernel of 27 weights with the present tap marked; a table of this tap's pairs of rows with "
-        "what is gathered, multiplied and added; and the layers of two small volumes, the active "
-        "voxels of the input with their features and those of the output with their sums."
+        "A kernel of 27 weights with the present tap marked; a table of this tap's pairs of rows "
+        "with what is gathered, multiplied and added; and the layers of two small volumes, the "
+        "active voxels of the input with their features and those of the output with their sums."
     ).tag(sync=True)
     height = traitlets.Int(780).tag(sync=True)
 
@@ -124,7 +124,9 @@ class RulebookExplorer(Explorable):
             got = list(shape_of("coords", value))
             raise traitlets.TraitError(f"coords: got shape {got}, wanted [V, 4] = (b, z, y, x)")
         if any(row[0] != 0 for row in value):
-            raise traitlets.TraitError("coords: got several batch elements, wanted b = 0 everywhere")
+            raise traitlets.TraitError(
+                "coords: got several batch elements, wanted b = 0 everywhere"
+            )
         return value
 
     @traitlets.validate("features")
