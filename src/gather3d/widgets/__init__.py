@@ -6,6 +6,7 @@ They run in a notebook, with their state in step with Python, and on a page with
     GatherExplorer     which input cell does each output cell read
     MatrixExplorer     the sparse matrix of an operation, and its transpose
     NeighbourExplorer  the neighbours of a point: nearest, in a ball, the first in a ball
+    RulebookExplorer   a sparse convolution, tap by tap
     SampleExplorer     a value between eight voxels, and its gradient
     ScatterExplorer    where values go, and what if two meet
     VoxelExplorer      points become voxels, voxels become rows of memory
@@ -15,6 +16,7 @@ from .deform_explorer import DeformExplorer
 from .gather_explorer import GatherExplorer
 from .matrix_explorer import MatrixExplorer
 from .neighbour_explorer import NeighbourExplorer
+from .rulebook_explorer import RulebookExplorer
 from .sample_explorer import SampleExplorer
 from .scatter_explorer import ScatterExplorer
 from .voxel_explorer import VoxelExplorer
@@ -24,6 +26,7 @@ __all__ = [
     "GatherExplorer",
     "MatrixExplorer",
     "NeighbourExplorer",
+    "RulebookExplorer",
     "SampleExplorer",
     "ScatterExplorer",
     "VoxelExplorer",

@@ -40,15 +40,24 @@ const STYLE = `
 .g3x-cells{display:flex;flex-wrap:wrap;gap:.6rem;max-width:100%}
 .g3x-slab{display:grid;gap:3px}
 .g3x-row{display:flex;gap:3px}
+.g3x-layer{font-size:12px}
 .g3x-cell{min-width:38px;height:32px;padding:0 .2rem;display:grid;place-content:center;border:1px solid var(--c);border-radius:3px;
   background:color-mix(in srgb,var(--c) 16%,transparent);font-variant-numeric:tabular-nums;cursor:default;color:var(--ink-c)}
 .g3x .index.g3x-cell{border-radius:10px}.g3x .result.g3x-cell{border-bottom-width:3px}
 .g3x .missing.g3x-cell{border-style:dashed}.g3x .wrong.g3x-cell{border-width:2.5px;border-style:double}
 .g3x-cell.mark{background:color-mix(in srgb,var(--c) 48%,transparent);box-shadow:0 0 0 1.5px var(--c)}
 .g3x-cell.dim{opacity:.4}
+.g3x .small{--size:20px}.g3x .small .g3x-cells{gap:.4rem .5rem;overflow-x:auto;padding:3px;margin:-3px}.g3x .small :is(.g3x-slab,.g3x-row){gap:1px}
+.g3x .small .g3x-cell{min-width:0;width:var(--size);height:var(--size);padding:0;border-width:1px;border-radius:2px;font-size:11px;letter-spacing:-.04em}
+.g3x .small .result{border-bottom-width:2px}
 input.g3x-cell{width:44px;text-align:center;font:inherit}
 @media (prefers-reduced-motion:no-preference){.g3x-cell{transition:background-color .12s}}
+<<<<<<< HEAD
 @media (max-width:480px){.g3x-controls{gap:.4rem .8rem}.g3x-controls fieldset{gap:.1rem .4rem}.g3x button{padding:.1rem .45rem}.g3x-cell{min-width:34px}input.g3x-cell{width:38px}}`;
+=======
+@media (max-width:480px){.g3x-cell{min-width:34px}input.g3x-cell{width:38px}
+  .g3x .small{--size:19px}.g3x .small .g3x-cell{font-size:10px}}`;
+>>>>>>> wt-x-rulebook
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -286,11 +295,14 @@ export function typing(view, wanted) {
  * { text, kind, mark, dim, title }. Arrow keys move among the cells, Home and End along a row.
  * `onfocus(place)` is called when a cell is pointed at or focused, with null when it is left.
  * With `onedit(place, text)`, cells are fields: typing edits, up and down step the number.
+ * `layers: ["z", 0]` writes "z 0", "z 1" … above the slabs of three dimensions; `small` makes the
+ * cells squares of --size.
  */
-export function table(view, name, { title = name, note = "", kind = "source", onfocus, onedit } = {}) {
+export function table(view, name, { title = name, note = "", kind = "source", layers, small, onfocus, onedit } = {}) {
   const heading = make("p", {}, title, " ", make("small", {}, note));
   const cells = make(".g3x-cells", { role: "grid", "aria-label": title });
   const box = make(".g3x-table", { "data-table": name }, heading, cells);
+  if (small) box.classList.add("small");
   view.stage.insertBefore(box, view.overlay);
   const found = new Map();
   let drawn = "", here = "";
@@ -304,6 +316,7 @@ export function table(view, name, { title = name, note = "", kind = "source", on
     cells.replaceChildren();
     for (let a = 0; a < slabs; a++) {
       const slab = make(".g3x-slab", { role: "rowgroup" });
+      if (layers) slab.append(make(".g3x-layer", { "aria-hidden": "true" }, `${layers[0]} ${say(layers[1] + a)}`));
       for (let b = 0; b < rows; b++) {
         const row = make(".g3x-row", { role: "row" });
         for (let c = 0; c < columns; c++) {
@@ -349,8 +362,16 @@ export function table(view, name, { title = name, note = "", kind = "source", on
       next[last] += dx;
       if (last) next[last - 1] += dy;
       else next[0] += dy;
+<<<<<<< HEAD
       const beside = [place[0] + dx, place[1], dx > 0 ? 0 : Number(drawn.split("×").at(-1)) - 1]; // the next slab
       move(found.get(key(next)) ?? (last === 2 && dx ? found.get(key(beside)) : undefined));
+=======
+      if (last === 2 && dx && !found.has(key(next))) { // from the end of a row into the next slab
+        next[0] += dx;
+        next[2] = dx > 0 ? 0 : Number(drawn.split("×")[2]) - 1;
+      }
+      move(found.get(key(next)));
+>>>>>>> wt-x-rulebook
     } else if (event.key === "Enter" && onedit) {
       onedit(place, event.target.value);
       event.target.select();
