@@ -52,12 +52,8 @@ const STYLE = `
 .g3x .small .result{border-bottom-width:2px}
 input.g3x-cell{width:44px;text-align:center;font:inherit}
 @media (prefers-reduced-motion:no-preference){.g3x-cell{transition:background-color .12s}}
-<<<<<<< HEAD
-@media (max-width:480px){.g3x-controls{gap:.4rem .8rem}.g3x-controls fieldset{gap:.1rem .4rem}.g3x button{padding:.1rem .45rem}.g3x-cell{min-width:34px}input.g3x-cell{width:38px}}`;
-=======
-@media (max-width:480px){.g3x-cell{min-width:34px}input.g3x-cell{width:38px}
-  .g3x .small{--size:19px}.g3x .small .g3x-cell{font-size:10px}}`;
->>>>>>> wt-x-rulebook
+@media (max-width:480px){.g3x-controls{gap:.4rem .8rem}.g3x-controls fieldset{gap:.1rem .4rem}.g3x button{padding:.1rem .45rem}
+  .g3x-cell{min-width:34px}input.g3x-cell{width:38px}.g3x .small{--size:19px}.g3x .small .g3x-cell{font-size:10px}}`;
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -362,16 +358,11 @@ export function table(view, name, { title = name, note = "", kind = "source", la
       next[last] += dx;
       if (last) next[last - 1] += dy;
       else next[0] += dy;
-<<<<<<< HEAD
-      const beside = [place[0] + dx, place[1], dx > 0 ? 0 : Number(drawn.split("×").at(-1)) - 1]; // the next slab
-      move(found.get(key(next)) ?? (last === 2 && dx ? found.get(key(beside)) : undefined));
-=======
       if (last === 2 && dx && !found.has(key(next))) { // from the end of a row into the next slab
         next[0] += dx;
         next[2] = dx > 0 ? 0 : Number(drawn.split("×")[2]) - 1;
       }
       move(found.get(key(next)));
->>>>>>> wt-x-rulebook
     } else if (event.key === "Enter" && onedit) {
       onedit(place, event.target.value);
       event.target.select();
