@@ -8,6 +8,7 @@ const STYLE = `
   --missing-c:var(--g3-missing,#8a8a8a);--wrong-c:var(--g3-wrong,#d55e00);--ink-c:var(--g3-ink,currentColor);
   --line-c:var(--g3-line,rgba(128,128,128,.4));position:relative;color:var(--ink-c);font:14px/1.45 system-ui,sans-serif}
 .g3x *{box-sizing:border-box}
+.g3x [hidden]{display:none!important}
 .g3x-controls{display:flex;flex-wrap:wrap;gap:.5rem 1.1rem;align-items:center;margin-bottom:.75rem}
 .g3x-controls fieldset{display:flex;flex-wrap:wrap;gap:.1rem .6rem;border:0;margin:0;padding:0;min-width:0;align-items:center}
 .g3x-controls legend{float:left;padding:0;margin:0 .5rem 0 0;width:auto;font:inherit;font-weight:600}
