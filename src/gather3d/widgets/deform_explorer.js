@@ -3,7 +3,8 @@
 const DEFORM = `
 .g3x-maps,.g3x-side{flex:1 1 100%;display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start;min-width:0}
 .g3x-side{flex:1 1 240px;max-width:360px}
-.g3x-sums{flex:1 1 200px;min-width:0}
+.g3x-sums{flex:1 1 170px;min-width:0}
+@media(min-width:640px){.g3x-sums{flex-basis:100%}}
 .g3x [data-table=reads] .g3x-cell,.g3x [data-table=mask] .g3x-cell{width:50px}`;
 
 const LENS = 5; // voxels shown on each side of the picked one

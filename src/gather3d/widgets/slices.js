@@ -7,7 +7,7 @@ const SLICES = `
 .g3x-plane{position:relative;min-width:0;border-radius:3px}
 .g3x-plane>canvas,.g3x-plane>svg{position:absolute;inset:0;width:100%;height:100%;display:block;border-radius:3px}
 .g3x-plane>svg{cursor:crosshair;overflow:hidden}
-.g3x-plane>svg:focus-visible{overflow:hidden;outline-offset:3px}
+.g3x-plane>svg:focus-visible{overflow:hidden;outline-offset:-2px}
 .g3x-plane [data-handle]{cursor:grab;touch-action:none}
 .g3x-facts{display:grid;grid-template-columns:1fr max-content;gap:.1rem .5rem;align-items:baseline;margin:.4rem 0 0;font-size:13.5px}
 .g3x-facts>*{padding:0 .35rem;font-variant-numeric:tabular-nums}
