@@ -39,7 +39,7 @@ function built(parent, kind, rest = {}, style = "") {
  * Two buttons and a field for a row: `step(by)` moves it, `type(number)` sets it or returns why not.
  * `show(value)` writes it; `words()` says what was wrong with what was typed, until it is mended.
  */
-export function stepper(view, name, label, { step, type }) {
+export function rowField(view, name, label, { step, type }) {
   const box = built(view.controls, "span", { role: "group", ariaLabel: label }, "display:inline-flex;gap:.3rem;align-items:center");
   box.dataset.control = name;
   let wrong = "", shown = "";

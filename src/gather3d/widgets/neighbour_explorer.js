@@ -41,7 +41,7 @@ export default {
     const radius = range(view, "radius", "radius", { min: 0.1, max: 1.5, step: 0.05, words: (r) => `${say(r)} m` }).parentElement;
     const wanted = (n) => (n >= 0 && n < points.length ? "" : `query: got ${n}, wanted 0 … ${points.length - 1}`);
     const go = (n) => { if (!wanted(n)) view.set({ query: n }); };
-    const field = stepper(view, "query", "query", {
+    const field = rowField(view, "query", "query", {
       step: (by) => go((model.get("query") + by + points.length) % points.length),
       type: (n) => { go(n); return wanted(n); },
     });

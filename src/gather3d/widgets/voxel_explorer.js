@@ -53,7 +53,7 @@ export default {
     const snap = glide(view, "snap");
     const go = (row) => { if (now.held?.[row]) view.set({ point: now.held[row][0] }); };
     const step = (by) => go((now.row + by + now.active?.length) % now.active?.length);
-    const field = stepper(view, "flat", "flat index", { step, type });
+    const field = rowField(view, "flat", "flat index", { step, type });
 
     function type(flat) {
       if (now.refusal) return "";
