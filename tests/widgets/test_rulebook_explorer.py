@@ -179,6 +179,7 @@ def test_the_active_set_stays_grows_and_shrinks(instrument):
     shown.settle()
     assert shown.refusal == ("gather3d refuses: stride: got (2, 2, 2), wanted 1 for submanifold")
     assert voxels(shown, "output") == {}
+    assert not shown.root.locator('[data-value="active_out"]').is_visible()
     assert "Choose ordinary, or stride 1." in shown.said
     shown.control("stride").get_by_label("1").check()
     shown.settle()
@@ -280,7 +281,7 @@ def test_pointing_at_a_voxel(instrument):
     assert shown.line == "out[2] += nothing: voxel (0, 0, 4) is outside"
     shown.cell("output", 0, 1, 1).hover()
     shown.settle()
-    assert shown.line == "output voxel (0, 1, 1) is not active: nothing is computed there"
+    assert shown.line == "output voxel (0, 1, 1) is not active"
     shown.cell("input", 0, 0, 1).hover()
     shown.settle()
     assert shown.line.startswith("out[0] += input[1]")
@@ -318,7 +319,7 @@ def test_bad_input_is_refused_in_words(instrument, traits, words):
     shown = instrument("RulebookExplorer")
     good = page_state(shown)
     shown.set(**traits)
-    assert shown.refusal.startswith("refused: ") and words in shown.refusal
+    assert words in shown.refusal
     assert not shown.root.locator('[data-table="output"]').is_visible()
     shown.set(**good)
     assert shown.refusal == ""

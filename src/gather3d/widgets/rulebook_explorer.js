@@ -2,7 +2,8 @@
 // products, the rest is a picture.
 
 const RULEBOOK_STYLE = `
-.g3x [data-table=weight] .g3x-cell{min-width:31px;height:29px;cursor:pointer}
+.g3x [data-control=play]{min-width:4.4rem}.g3x [data-control=tap] output{min-width:7em}
+.g3x [data-table=weight] .g3x-cell{min-width:31px;cursor:pointer}
 .g3x :is(.later,.air).g3x-cell{background:none}.g3x .air.g3x-cell{--c:var(--line-c);border-width:1px}
 .g3x .window.g3x-cell{border-color:var(--index-c)}.g3x .window.air{background:color-mix(in srgb,var(--index-c) 22%,transparent)}
 .g3x .grown.g3x-cell:not(.air){border:2px dotted var(--c)}
@@ -12,19 +13,19 @@ const RULEBOOK_STYLE = `
 .g3x [data-table=pairs] .g3x-cell{height:26px}
 .g3x-heads{padding:0 2px;font-size:12px;text-align:center}.g3x-heads b{border-bottom:2px solid var(--c)}
 .g3x-heads .source{grid-column:span 2}.g3x-heads .result{grid-column:span 3}
-.g3x-counts{display:grid;grid-template-columns:auto 1fr auto;gap:.1rem .5rem;align-items:center;margin-top:.7rem;font-size:13px}
+.g3x-counts{display:grid;grid-template-columns:auto 1fr auto;gap:0 .5rem;align-items:center;margin-top:.7rem;font-size:13px}
 .g3x-counts i{height:9px;border:1px solid var(--c);background:linear-gradient(var(--c) 0 0) no-repeat 0/var(--part)}`;
 
 /** The steps (dz, dy, dx) of the 27 taps, dx fastest. */
 const WAYS = [-1, 0, 1], STEPS = WAYS.flatMap((z) => WAYS.flatMap((y) => WAYS.map((x) => [z, y, x])));
-const TEMPO = 700; // milliseconds a tap
+const TEMPO = 700; // ms
 
 const spoken = (voxel) => `(${voxel.map((n) => say(n)).join(", ")})`;
 const inside = (voxel, shape) => voxel.every((c, a) => Number.isInteger(c) && c >= 0 && c < shape[a]);
 const order = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 const rows = (voxels) => new Map(voxels.map((voxel, row) => [String(voxel), row]));
 
-/** The output voxel that reads this input voxel by this step: input = output · stride + step. */
+/** Which output voxel reads this one by this step: input = output · stride + step. */
 const writer = (voxel, step, stride) => voxel.map((c, a) => (c - step[a]) / stride);
 
 /** The pairs [input row, output row] of each tap, as gather3d.kernel_map finds them; none where it refuses. */
@@ -41,7 +42,7 @@ function rulebook(voxels, shape, stride, submanifold) {
   return { pairs, outShape, outVoxels, row, refused };
 }
 
-/** The output before the last of these taps, and after it. */
+/** The output before and after the last of these taps. */
 function added(taps, features, weights, size) {
   let before, after = Array(size).fill(0);
   taps.forEach((pairs, k) => {
@@ -72,7 +73,7 @@ export default {
 
     choice(view, "submanifold", "convolution", [[true, "submanifold"], [false, "ordinary"]]);
     choice(view, "stride", "stride", [[1, "1"], [2, "2"]]);
-    range(view, "tap", "tap", { min: 0, max: 26, words: (k) => `${k}: dz dy dx = ${spoken(STEPS[k] ?? [])}` });
+    range(view, "tap", "tap", { min: 0, max: 26, words: (k) => `${k}: ${spoken(STEPS[k] ?? [])}` });
     const turn = (by) => view.set({ tap: (model.get("tap") + by + 27) % 27 });
     button(view, "back", () => { play(false); turn(-1); });
     const player = button(view, "play", () => play(!timer));
@@ -90,7 +91,7 @@ export default {
     // ---- tables
 
     const point = (voxel) => { here = voxel ?? here; view.repaint(); };
-    const kernel = table(view, "weight", { title: "kernel", note: "one weight for each tap", kind: "index", layers: ["dz", -1] });
+    const kernel = table(view, "weight", { title: "kernel", note: "weights by (dz, dy, dx)", kind: "index", layers: ["dz", -1] });
     const pairs = table(view, "pairs", { title: "pairs of this tap", onfocus: (cell) => point(cell && now.outVoxels[now.own[cell[0]][1]]) });
     const input = table(view, "input", { small: true, layers: ["z", 0], onfocus: (voxel) => point(voxel && now.writer(voxel)) });
     const output = table(view, "output", { kind: "result", small: true, layers: ["z", 0], onfocus: point });
@@ -116,7 +117,7 @@ export default {
 
     // ---- the picture
 
-    /** What follows from the traits and from the chosen voxel. */
+    /** What follows from the traits and the choice. */
     function look({ coords, features, shape, weight, tap, submanifold, stride }) {
       const voxels = coords.map((row) => row.slice(1)), weights = weight.flat(2), step = STEPS[tap];
       const book = rulebook(voxels, shape, stride, submanifold), { outVoxels, outShape, row } = book;
@@ -135,7 +136,7 @@ export default {
     function paintKernel() {
       kernel.update([3, 3, 3], (a, b, c) => {
         const k = 9 * a + 3 * b + c;
-        kernel.cell(a, b, c).tabIndex = k === now.tap ? 0 : -1; // focus chooses, so Tab comes to the present tap
+        kernel.cell(a, b, c).tabIndex = k === now.tap ? 0 : -1; // focus chooses, so Tab comes here
         return { text: say(now.weights[k]), mark: k === now.tap, kind: k > now.tap ? "index later" : "index", title: `tap ${k}: ${now.pairs[k].length} pairs` };
       });
     }
@@ -176,15 +177,16 @@ export default {
     }
 
     function tell() {
-      const { tap, i, o, read, features, before, after, own, done, stride } = now;
+      const { tap, i, o, read, features, before, after, done } = now;
       const V = features.length, U = after.length, most = Math.max(V, U), total = now.pairs.flat().length;
       [[V, most], [U, most], [done, total]].forEach((part, k) => bars[k](...part));
-      if (o === undefined) view.line(`output voxel ${spoken(here)} is not active: nothing is computed there`);
+      counts.style.visibility = now.refused ? "hidden" : "";
+      if (o === undefined) view.line(`output voxel ${spoken(here)} is not active`);
       else if (i === undefined) view.line(`out[${o}] += nothing: voxel ${spoken(read)} is ${inside(read, now.shape) ? "not active" : "outside"}`);
       else view.line(`out[${o}] += input[${i}] * weight[${now.step.map((d) => d + 1).join(", ")}] = ${say(before[o])} + ${say(features[i])} · ${say(now.factor)} = ${say(after[o])}`);
-      const active = U === V && stride === 1 ? `The ${V} active voxels stay` : `${V} active voxels become ${U}`;
+      const active = U === V && now.stride === 1 ? `The ${V} active voxels stay` : `${V} active voxels become ${U}`;
       view.refuse(now.refused ? "gather3d refuses: stride: got (2, 2, 2), wanted 1 for submanifold" : "");
-      view.say(now.refused ? "Choose ordinary, or stride 1." : `Tap ${tap}: ${own.length} pairs; ${done} of ${total} are added. ${active}.`);
+      view.say(now.refused ? "Choose ordinary, or stride 1." : `Tap ${tap}: ${now.own.length} pairs; ${done} of ${total} are added. ${active}.`);
     }
 
     function paint() {
@@ -192,7 +194,7 @@ export default {
       const wrong = complaint(state);
       view.stage.style.display = wrong ? "none" : "";
       if (wrong) {
-        view.refuse(`refused: ${wrong}`);
+        view.refuse(wrong);
         view.line("");
         view.say("");
         return;
@@ -202,7 +204,7 @@ export default {
       paintPairs();
       paintVolumes();
       tell();
-      // what asks for the layout comes last, so that it is made once
+      // last, so that the layout is made once
       arrows(view, now.paired < 0 ? [] : [{ from: input.cell(...now.read), to: output.cell(...here) }]);
       if (now.paired >= 0 && !pairs.cells.matches(":hover,:focus-within")) pairs.cells.scrollTop = 29 * (now.paired - 2);
     }
