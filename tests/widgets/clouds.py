@@ -100,14 +100,47 @@ def check_camera(shown, home: tuple[float, ...]) -> None:
     assert shown.page.evaluate("document.activeElement.tagName") != "CANVAS"
 
 
-RENDER = """async (text) => {
+def check_theme(shown) -> None:
+    """The canvas is painted anew when the page, or JupyterLab, goes from light to dark."""
+    for target, name in [("documentElement", "data-theme"), ("body", "data-jp-theme-light")]:
+        pictures = set()
+        for word in ("dark", "light"):
+            # JupyterLab's own colours are not on this page, so they are given here
+            shown.root.evaluate(
+                f"""(root, word) => {{
+                    const ink = word === "dark" ? "#ffffff" : "#000000";
+                    root.style.setProperty("--g3-ink", ink);
+                    document.{target}.setAttribute("{name}", word);
+                }}""",
+                word,
+            )
+            shown.settle()
+            pictures.add(canvas(shown).evaluate("canvas => canvas.toDataURL()"))
+        assert len(pictures) == 2, name
+
+
+def check_narrow(shown) -> None:
+    """At 375 px nothing is wider than the frame, save what scrolls inside itself by keyboard."""
+    wide = shown.root.evaluate(
+        """(root) => [...root.querySelectorAll("*")].filter((el) => {
+            const inside = el.closest('[style*="overflow-x"]');
+            if (inside && inside !== el) return inside.tabIndex !== 0;
+            const { right, left } = el.getBoundingClientRect();
+            return right > innerWidth || left < 0;
+        }).map((el) => el.outerHTML.slice(0, 80))"""
+    )
+    assert wide == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+RENDER = """async ([text, traits, bytes]) => {
     // as in a notebook: one module, its model on the kernel's side
     const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     const { default: widget } = await import(address);
-    const root = document.querySelector(".g3x");
+    traits.cloud = new DataView(Uint8Array.from(bytes).buffer);
     const heard = [], targets = [];
     const model = {
-        get: (name) => root.model.get(name), set() {}, save_changes() {},
+        get: (name) => traits[name], set() {}, save_changes() {},
         on: (name, act) => { heard.push([name, act]); },
         off: (name, act) => {
             heard.splice(heard.findIndex((one) => one[0] === name && one[1] === act), 1);
@@ -142,8 +175,17 @@ RENDER = """async (text) => {
 }"""
 
 
-def check_ends(shown, explorer) -> None:
-    """A view that ends leaves no listener, no observer and no element."""
-    told = shown.page.evaluate(RENDER, explorer._esm)
-    assert min(told.pop("before").values()) > 0
-    assert told == {"heard": 0, "observers": 0, "left": 0, "alive": 0}
+def check_ends(browser, explorer) -> None:
+    """A view that ends leaves no listener, no observer and no element; as one module, too."""
+    page = browser.new_page()
+    try:
+        faults = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        traits = explorer.get_state()
+        cloud, text = traits.pop("cloud"), traits.pop("_esm")
+        told = page.evaluate(RENDER, [text, traits, list(cloud)])
+        assert min(told.pop("before").values()) > 0
+        assert told == {"heard": 0, "observers": 0, "left": 0, "alive": 0}
+        assert faults == []
+    finally:
+        page.close()

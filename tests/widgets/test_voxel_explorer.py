@@ -5,7 +5,17 @@ import random
 import pytest
 import torch
 import traitlets
-from tests.widgets.clouds import canvas, check_camera, check_ends, give, tap, together, value
+from tests.widgets.clouds import (
+    canvas,
+    check_camera,
+    check_ends,
+    check_narrow,
+    check_theme,
+    give,
+    tap,
+    together,
+    value,
+)
 
 from gather3d import neighbour_index, ravel_index, voxelize
 from gather3d.widgets import VoxelExplorer
@@ -219,7 +229,7 @@ def test_a_place_without_points_has_no_row(instrument):
     shown = instrument("VoxelExplorer")
     python = VoxelExplorer()
     empty = next(n for n in range(192) if n not in python.flat.tolist())
-    D, H, W = python.shape
+    _, H, W = python.shape
     shown.control("flat").locator("input").fill(str(empty))
     shown.page.keyboard.press("Enter")
     shown.settle()
@@ -260,8 +270,17 @@ def test_other_clouds(instrument):
         check(shown, VoxelExplorer(few, point=1, rounding=rounding))
 
 
-def test_nothing_stays_behind(instrument):
-    check_ends(instrument("VoxelExplorer"), VoxelExplorer())
+def test_light_and_dark(instrument):
+    check_theme(instrument("VoxelExplorer"))
+
+
+def test_on_a_phone(instrument):
+    shown = instrument("VoxelExplorer", width=375)
+    check_narrow(shown)
+
+
+def test_nothing_stays_behind(browser):
+    check_ends(browser, VoxelExplorer())
 
 
 @pytest.mark.parametrize(

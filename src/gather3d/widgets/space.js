@@ -26,7 +26,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
   const buttons = add(box, "div", "position:absolute;top:6px;right:6px;display:flex;gap:4px");
   const ctx = canvas.getContext("2d");
   const camera = { focus: null };
-  let low, high, placed = [], project, style, grip;
+  let low, high, placed = [], project, colours, grip;
 
   // ---- the camera
 
@@ -96,7 +96,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
 
   function paint({ item, at: [x, y] }) {
     const { kind = "ink", alpha = 1, width = 1, dash = [], r, shape = "dot" } = item;
-    ctx.fillStyle = ctx.strokeStyle = style.getPropertyValue(`--${kind}-c`);
+    ctx.fillStyle = ctx.strokeStyle = colours[kind];
     Object.assign(ctx, { globalAlpha: alpha, lineWidth: width });
     ctx.setLineDash(dash);
     ctx.beginPath();
@@ -119,7 +119,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
   function faces(...ends) {
     for (const [d, a, b] of [[0, 1, 2], [1, 2, 0], [2, 0, 1]]) {
       const side = ends[Number(project.eye[d] > 0)][d];
-      const corner = (i, j) => Object.assign([], { [d]: side, [a]: ends[i][a], [b]: ends[j][b] });
+      const corner = (i, j, p = [side, side, side]) => { p[a] = ends[i][a]; p[b] = ends[j][b]; return p; };
       trace(corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1));
       ctx.closePath();
     }
@@ -129,7 +129,9 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
     const size = [canvas.clientWidth, canvas.clientHeight], sharp = devicePixelRatio;
     const pixels = size.map((length) => Math.round(length * sharp));
     if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) [canvas.width, canvas.height] = pixels;
-    style = getComputedStyle(view.root);
+    const style = getComputedStyle(view.root);
+    colours = {};
+    for (const kind of ["ink", "source", "index", "result", "missing", "wrong", "line"]) colours[kind] = style.getPropertyValue(`--${kind}-c`);
     project = projection(...size);
     ctx.setTransform(sharp, 0, 0, sharp, 0, 0);
     ctx.clearRect(0, 0, ...size);

@@ -173,7 +173,7 @@ export default {
       scene.draw(items());
       const told = [["place", "(b, z, y, x)", four(place)], ["row", "row", row], ["count", "points in it", held[row].length], ["shape", "[B, D, H, W]", `[1, ${shape.join(", ")}]`],
         ["active", "voxels", active.length], ["steps", "steps in x, y, z", `1, W = ${W}, H·W = ${H * W}`]].map(([name, words, value]) => `<dt>${words}</dt><dd data-value="${name}">${value}</dd>`).join("");
-      if (facts.innerHTML !== told) facts.innerHTML = told;
+      if (facts.told !== told) facts.innerHTML = facts.told = told;
       around.update([3, 3, 3], (...tap) => ({
         text: say(rowOf(tap), 9), kind: rowOf(tap) < 0 ? "missing" : `${tap}` === "1,1,1" ? "index" : "result", mark: `${tap}` === `${here}`,
         title: `(b, dz, dy, dx) = ${four(by(tap))}`,

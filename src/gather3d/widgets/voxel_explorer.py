@@ -71,9 +71,9 @@ class VoxelExplorer(Explorable):
     ).tag(sync=True)
     alt = traitlets.Unicode(
         "Points of a street scan around its scanner, with a box around every voxel that holds "
-        "some. Beside it the picked voxel's coordinates and the rows of its 27 neighbours, −1 where "
-        "there is none; below, its place and its neighbours' places on a strip that stands for "
-        "memory."
+        "some. Beside it the picked voxel's coordinates and the rows of its 27 neighbours, −1 "
+        "where there is none; below, its place and its neighbours' places on a strip that stands "
+        "for memory."
     ).tag(sync=True)
     height = traitlets.Int(640).tag(sync=True)
 
