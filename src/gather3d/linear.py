@@ -14,6 +14,7 @@ MOST = 10_000_000  # weights that are kept: with what sorting them needs, under 
 FEW = 512  # inputs that are asked one by one at once
 
 MOST_GROUPS = 256  # more of them cost as much as asking one by one
+ROUNDS = 20  # of groups; a few are enough where the weights can be told from rounding at all
 
 Ask = Callable[[Tensor], Tensor]  # [inputs] -> [outputs], float64 on the CPU
 Entries = tuple[Tensor, Tensor, Tensor]  # row, column, weight
@@ -79,7 +80,7 @@ def _by_groups(ask: Ask, count: int, precision: float) -> Tensor | None:
     outputs = len(ask(torch.zeros(count, dtype=torch.float64)))
     found = _matrix([], outputs, count)
     groups = 16
-    while groups <= MOST_GROUPS:
+    for _ in range(ROUNDS):
         group = torch.randint(groups, (count,), generator=random)
         parts, known, several = [], _by_group(found, group, groups), 0
         for g in range(groups):
@@ -102,6 +103,8 @@ def _by_groups(ask: Ask, count: int, precision: float) -> Tensor | None:
             return found
         if new._nnz() < several:
             groups *= 4
+        if groups > MOST_GROUPS:
+            return None
     return None
 
 

@@ -64,7 +64,8 @@ def _counts(reading: Tensor, times: Tensor, permutation: bool) -> list[str]:
     often, most = int((times > 1).sum()), int(times.max())
     clauses = []
     if never:
-        clauses.append(f"{never:,} of {len(times):,} inputs are never read")
+        verb = "is" if never == 1 else "are"
+        clauses.append(f"{never:,} of {len(times):,} inputs {verb} never read")
     elif most == 1:
         once = "every input is read once"
         clauses.append(f"a permutation: {once}" if permutation else once)
@@ -78,7 +79,8 @@ def _counts(reading: Tensor, times: Tensor, permutation: bool) -> list[str]:
         how = _times(most) if equal else f"more than once, at most {_times(most)}"
         clauses.append(f"{often:,} {verb} read {how}")
     if empty := int((reading == 0).sum()):
-        clauses.append(f"{empty:,} of {len(reading):,} outputs read nothing")
+        verb = "reads" if empty == 1 else "read"
+        clauses.append(f"{empty:,} of {len(reading):,} outputs {verb} nothing")
     return clauses
 
 

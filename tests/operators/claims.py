@@ -104,7 +104,7 @@ class Claims:
             r"sums where they meet, at most (\d+)": lambda c, most: (
                 c.rows.max() == int(most) and (c.M[c.used] == 1).all()
             ),
-            r"([\d,]+) of ([\d,]+) inputs are never read": lambda c, never, count: (
+            r"([\d,]+) of ([\d,]+) inputs (?:is|are) never read": lambda c, never, count: (
                 (c.times == 0).sum() == number(never) and c.times.size == number(count)
             ),
             r"every input is read once": lambda c: (c.times == 1).all(),
@@ -121,7 +121,7 @@ class Claims:
             rf"(\d+) inputs? (?:is|are) read more than once, at most {how_often}": lambda c, k, n: (
                 (c.times > 1).sum() == int(k) and c.times.max() == number(n)
             ),
-            r"([\d,]+) of ([\d,]+) outputs read nothing": lambda c, k, n: (
+            r"([\d,]+) of ([\d,]+) outputs reads? nothing": lambda c, k, n: (
                 (c.rows == 0).sum() == number(k) and c.rows.size == number(n)
             ),
         }
