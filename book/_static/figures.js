@@ -270,7 +270,8 @@
 
   if (figures.length) {
     const first = new AbortController();
-    const act = () => {
+    const act = ({ type, target }) => {
+      if (type === "scroll" && target !== document) return; // the theme scrolls its sidebar by itself
       first.abort();
       acted = true;
       update();
