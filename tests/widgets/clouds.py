@@ -34,11 +34,17 @@ def camera(shown) -> tuple[float, ...]:
 
 
 def tap(shown, point: list[float]) -> None:
-    """Click where a point of the cloud is painted."""
+    """Click where a point of the cloud is painted, with a hand that trembles."""
     canvas(shown).scroll_into_view_if_needed()
     x, y = canvas(shown).evaluate(PLACE, point)
-    canvas(shown).click(position={"x": x, "y": y})
+    box, before = canvas(shown).bounding_box(), camera(shown)
+    mouse = shown.page.mouse
+    mouse.move(box["x"] + x + 1, box["y"] + y + 1)
+    mouse.down()
+    mouse.move(box["x"] + x, box["y"] + y)
+    mouse.up()
     shown.settle()
+    assert camera(shown) == before
 
 
 def together(shown, one: list[float], other: list[float]) -> bool:

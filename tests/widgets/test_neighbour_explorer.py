@@ -97,7 +97,7 @@ def test_first_state_shows_missing_neighbours(instrument):
     shown = instrument("NeighbourExplorer")
     assert row(shown, "index")[-2:] == [-1, -1]
     assert "so it ends in 2 × −1" in shown.said
-    assert shown.line == "distance, index = ball_query(query, points, radius=0.5, k=8)"
+    assert shown.line == "distance, index = ball_query(query, points, radius=0.45, k=6)"
 
 
 def test_a_tap_picks_the_query(instrument):
@@ -141,10 +141,10 @@ def test_controls_by_keyboard(instrument):
     assert shown.get("method") == "first"
     shown.control("k").locator("input").focus()
     keyboard.press("ArrowRight")
-    assert shown.get("k") == 9
+    assert shown.get("k") == 7
     shown.control("radius").locator("input").focus()
     keyboard.press("ArrowRight")
-    assert shown.get("radius") == pytest.approx(0.55)
+    assert shown.get("radius") == pytest.approx(0.5)
     field = shown.control("query").locator("input")
     field.fill("100")
     keyboard.press("Enter")
@@ -221,7 +221,7 @@ def test_bad_state_is_told_in_words_and_mended(instrument, traits, words):
     shown.set(**traits)
     assert words in shown.refusal and shown.said == "There is no row."
     shown.set(**before)
-    assert shown.refusal == "" and len(row(shown, "index")) == 8
+    assert shown.refusal == "" and len(row(shown, "index")) == 6
 
 
 def test_other_clouds(instrument):
@@ -233,10 +233,10 @@ def test_other_clouds(instrument):
     shown.set(query=0)
     few = torch.tensor([[0.0, 0, 0], [0.3, 0, 0], [0.1, 0, 0]])
     give(shown, few)
-    assert row(shown, "index") == [0, 2, 1, -1, -1, -1, -1, -1]
+    assert row(shown, "index") == [0, 2, 1, -1, -1, -1]
     shown.set(method="knn")
     python = NeighbourExplorer(few, method="knn")
-    assert shown.refusal == python.refusal == "k: got 8, wanted at most the 3 points there are"
+    assert shown.refusal == python.refusal == "k: got 6, wanted at most the 3 points there are"
     assert python.index is None and python.distance is None
     give(shown, few[:1])
     shown.set(k=1)

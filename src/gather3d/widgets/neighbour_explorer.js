@@ -63,7 +63,7 @@ export default {
     };
     const wide = scroller(view, "the row of the query", ...Object.values(rows));
     wide.classList.add("g3x-near");
-    wide.append(make("style", {}, ".g3x-near .g3x-cell{min-width:58px}"));
+    wide.append(make("style", {}, ".g3x-near .g3x-cell{min-width:52px;padding:0 1px;font-size:13px}"));
     onenter(view, rows.index, () => { if (here in now.kept) go(now.kept[here]); });
 
     function read() {

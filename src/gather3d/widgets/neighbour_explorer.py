@@ -59,8 +59,8 @@ class NeighbourExplorer(Explorable):
     cloud = Cloud().tag(sync=True)
     query = traitlets.Int(0).tag(sync=True)
     method = traitlets.Enum(["knn", "ball", "first"], "ball").tag(sync=True)
-    k = traitlets.Int(8).tag(sync=True)
-    radius = traitlets.Float(0.5).tag(sync=True)
+    k = traitlets.Int(6).tag(sync=True)
+    radius = traitlets.Float(0.45).tag(sync=True)
     caption = traitlets.Unicode(
         "Tap a point to make it the query, turn the cloud, and widen the radius until the −1s are "
         "gone. Then choose *first K*: the same ball, but the row fills up in storage order, which "
