@@ -72,7 +72,9 @@ def test_groups_find_what_columns_find(seed, outputs, reads):
 
 
 def test_rounding_errors_are_no_weights():
-    matrix = gather3d.sources(lambda x: x + 0.3 * x.flip(0) - (0.1 + 0.2) * x.flip(0), [3]).matrix
+    matrix = gather3d.sources(
+        lambda x: 2 * x + 0.3 * x.flip(0) - (0.1 + 0.2) * x.flip(0), [3]
+    ).matrix
     assert matrix._nnz() == 3
 
 
