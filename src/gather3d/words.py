@@ -199,10 +199,9 @@ def _run(table: Tensor, dim: _Dim) -> tuple[str, str]:
     if (step == 1).all():
         return f"{many} {first} to {last}{place}", "some"
     by = int(step[0])
-    if by > 1 and (step == by).all() and first < by and last + by >= n:
+    if by > 1 and (step == by).all() and last + by >= n:
         start = f" from {first}" if first else ""
-        ordinal = _ORDINAL.get(by, f"{by}th")
-        return f"every {ordinal} {dim.one}{place}{start}", "some"
+        return f"every {_ordinal(by)} {dim.one}{place}{start}", "some"
     if torch.equal(table, every.flip(0)):
         return f"the {many}{place} in reverse order", "moved"
     if torch.equal(table, every.roll(-first)):
@@ -216,6 +215,11 @@ def _run(table: Tensor, dim: _Dim) -> tuple[str, str]:
     if len(table) <= SHORT:
         return f"{many} {_and(list(map(str, table.tolist())))}{place}", "some"
     return _indexed(dim)
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 * (number // 10 % 10 != 1), "th")
+    return _ORDINAL.get(number, f"{number}{ending}")
 
 
 def _windows(dim: _Dim, at: Tensor) -> tuple[str, str] | None:
@@ -326,7 +330,12 @@ def _alike(
 def _in_memory(columns: Tensor, count: int) -> str | None:
     """The pattern of the flat positions, whatever the dimensions are."""
     told, kind = _run(columns, _Dim(0, count, "input"))
-    if kind == "index" or (kind == "some" and not told.startswith("every") and " to " not in told):
+    few = kind == "some" and len(columns) < 3  # two reads are always evenly spaced
+    if (
+        few
+        or kind == "index"
+        or (kind == "some" and not told.startswith("every") and " to " not in told)
+    ):
         return None
     return f"reads {told} in memory order" if told else "copies its input"
 

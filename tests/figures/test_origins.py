@@ -221,6 +221,8 @@ def test_two_volumes_show_what_only_one_reads():
         lambda x: x[:4, 0, 0], [5, 6, 7], compare=lambda x: x[1:, 0, 0], titles=("mine", "meant")
     )
     assert [trace.name for trace in figure.data[1:]] == ["both read", "only mine", "only meant"]
+    heights = [(trace.z.min(), trace.z.max()) for trace in figure.data[1:]]
+    assert heights == [(0.5, 3.5), (-0.5, 0.5), (3.5, 4.5)]
     assert "4 of 4 outputs differ" in figure.layout.meta["caption"]
 
 

@@ -72,7 +72,9 @@ def test_groups_find_what_columns_find(seed, outputs, reads):
 
 
 def test_rounding_errors_are_no_weights():
-    matrix = gather3d.sources(lambda x: x + 0.3 * x.flip(0) - (0.1 + 0.2) * x.flip(0), [3]).matrix
+    matrix = gather3d.sources(
+        lambda x: 2 * x + 0.3 * x.flip(0) - (0.1 + 0.2) * x.flip(0), [3]
+    ).matrix
     assert matrix._nnz() == 3
 
 
@@ -261,6 +263,52 @@ SAID = {
     "reads nothing: every output is 0": lambda x: 0 * x,
     "gives no outputs": lambda x: x[:0],
 }  # fmt: skip
+
+
+# Functions that nearly do something that there are words for.
+NEARLY = {
+    "a selection: each output is one input, or 0; 10 of 16 inputs are never read; "
+    "2 of 8 outputs read nothing": lambda x: x.tril()[:, ::2],
+    "a selection: each output is one input, or 0; 6 of 16 inputs are never read; "
+    "6 of 16 outputs read nothing": lambda x: x.tril().flip(0),
+    "a selection: each output is one input; 14 of 16 inputs are never read": (
+        lambda x: x[[0, 2], [1, 3]]
+    ),
+    "each output is the sum of 2 inputs; every input is read once": lambda x: x[:2] + x[2:].flip(1),
+    "each output is the weighted sum of 3 inputs; 4 of 16 inputs are never read": (
+        lambda x: x[:2, :2] + 2 * x[2:, 1:3] - x[:2, 2:]
+    ),
+    "each output is the mean of 2 inputs; every input is read once": lambda x: (x[:2] + x[2:]) / 2,
+    "each output is the weighted mean of 2 inputs; every input is read once": (
+        lambda x: x[:2] * 0.75 + x[2:] * 0.25
+    ),
+    "reads columns 0 to 1 of every row; 8 of 16 inputs are never read": lambda x: x[:, :2],
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "word"),
+    [(3, "third"), (8, "eighth"), (11, "11th"), (21, "21st"), (22, "22nd"), (33, "33rd")],
+)
+def test_ordinals(step, word):
+    said = gather3d.sources(lambda x: x[step::step], [100]).describe()
+    assert said.startswith(f"reads every {word} element from {step};")
+    Claims(gather3d.sources(lambda x: x[step::step], [100]), None).hold(said)
+
+
+@pytest.mark.parametrize("said", NEARLY)
+def test_nearly_is_not_said(said):
+    found = gather3d.sources(NEARLY[said], [4, 4])
+    Claims(found, None).hold(found.describe())
+    assert found.describe() == said
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("count", [10, 600])
+def test_weights_of_any_size_are_found(size, count):
+    matrix = gather3d.sources(lambda x: size * (x + 0.5 * x.flip(0)), (count,)).matrix
+    wanted = size * (torch.eye(count) + 0.5 * torch.eye(count).flip(0)).double()
+    close(matrix.to_dense() / size, wanted / size)
 
 
 @pytest.mark.parametrize("said", SAID)

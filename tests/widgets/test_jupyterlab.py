@@ -162,6 +162,8 @@ def test_python_follows_every_control(lab, name):
         if kind == "range":
             last = control.input_value() == control.get_attribute("max")
             control.press("ArrowLeft" if last else "ArrowRight")
+        elif kind == "text":
+            control.press("ArrowUp")
         else:
             control.press("Space")
         wait_for(lambda before=before: traits(lab, name) != before, f"control {k} of {name}")

@@ -84,9 +84,9 @@ export default {
     // ---- controls
 
     const change = (act) => () => { stop(); view.set(act(now())); };
+    choice(view, "reduce", "reduce", Object.keys(CALLS).map((name) => [name, name]));
     group(view, "try", ...model.get("examples").map(([name, values, index, size]) =>
       button(view, name, change(() => { chosen = null; return { values, index, size, order: [], written: null }; }))));
-    choice(view, "reduce", "reduce", Object.keys(CALLS).map((name) => [name, name]));
     const orders = { "as listed": () => [], reverse: (order) => order.toReversed(), shuffle: shuffled };
     const ordering = Object.entries(orders).map(([name, act]) => button(view, name, change(({ order }) => ({ order: act(order) }))));
     group(view, "order", ...ordering);
