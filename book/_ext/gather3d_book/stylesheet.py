@@ -7,6 +7,7 @@ book's own stylesheets stay whole. Of the icon fonts, the icons stay that the ru
 """
 
 import hashlib
+import logging
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from tinycss2.ast import AtRule, Declaration, Node, QualifiedRule
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table that it drops
 
 NAME = "book.css"
 THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # which its layout puts first
