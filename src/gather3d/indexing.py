@@ -11,9 +11,10 @@ from itertools import product
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from .linear import find_matrix
 from .refusals import (
     check_cells,
     check_integer,
@@ -22,6 +23,7 @@ from .refusals import (
     check_shapes,
     check_whole,
 )
+from .words import all_near, words
 
 Reduce = Literal["sum", "mean", "amax", "amin"]
 
@@ -263,6 +265,39 @@ def unravel_index(flat: Int[Tensor, "*S"], shape: Sequence[int]) -> Int[Tensor, 
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What a linear function does, in numbers.
+
+    Attributes:
+        kind: "permutation" (every input goes to one output), "selection" (each output is one
+            input or 0), "average" (weights not below 0 that sum to 1 for each output that reads),
+            "weights" (any other), or "nothing" (no output reads).
+        reads: how many inputs the outputs read, counted output by output.
+        distinct: how many inputs are read at all.
+        repeated: how many inputs are read more than once.
+        most: how often the input that is read most often is read.
+        never: how many inputs are never read.
+        empty: how many outputs read nothing, and so are 0.
+        asked_bytes: bytes of all reads.
+        useful_bytes: bytes of the inputs that are read.
+        lines: cache lines that hold them.
+        moved_bytes: bytes of these lines.
+    """
+
+    kind: str
+    reads: int
+    distinct: int
+    repeated: int
+    most: int
+    never: int
+    empty: int
+    asked_bytes: int
+    useful_bytes: int
+    lines: int
+    moved_bytes: int
+
+
+@dataclass(frozen=True)
 class Sources:
     """The linear map behind a function: which inputs each output reads, and with what weight.
 
@@ -276,22 +311,123 @@ class Sources:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
 
+    def reads(self) -> Int[Tensor, "*in"]:
+        """How many outputs read each input.
+
+        reads[i] = number of outputs o with matrix[o, i] ≠ 0, in the shape of the input
+
+        Example:
+            >>> sources(lambda x: x[torch.tensor([2, 0, 2])], [4]).reads()
+            tensor([1, 0, 2, 0])
+        """
+        times = self.matrix.indices()[1].bincount(minlength=self.matrix.shape[1])
+        return times.reshape(self.input_shape)
+
+    def counts(self, dtype: torch.dtype = torch.float32, line: int = 64) -> Counts:
+        """Reads, duplicates, what nobody reads, and the memory that must move.
+
+        An input at flat position i has the bytes i · itemsize … (i + 1) · itemsize - 1, as in a
+        contiguous tensor that begins with a cache line; one read byte moves its whole line.
+
+        Args:
+            dtype: of the input's elements in memory.
+            line: bytes of a cache line; a whole number of elements.
+
+        Raises:
+            ValueError: no whole number of elements fits in a line.
+
+        Example:
+            >>> column = sources(lambda x: x[:, 0], [4, 16]).counts()
+            >>> column.distinct, column.never, column.useful_bytes, column.moved_bytes
+            (4, 60, 16, 256)
+        """
+        size = dtype.itemsize
+        if check_whole("line", line, 1) % size:
+            raise ValueError(f"line: got {line}, wanted a multiple of {size}, the bytes of {dtype}")
+        times = self.reads().flatten()
+        read = times.nonzero()[:, 0]
+        lines = torch.unique_consecutive(read // (line // size)).numel()
+        reading = self.matrix.indices()[0].bincount(minlength=self.matrix.shape[0])
+        return Counts(
+            kind=_kind(self.matrix, reading, times),
+            reads=int(times.sum()),
+            distinct=len(read),
+            repeated=int((times > 1).sum()),
+            most=int(times.max()) if len(times) else 0,
+            never=int((times == 0).sum()),
+            empty=int((reading == 0).sum()),
+            asked_bytes=size * int(times.sum()),
+            useful_bytes=size * len(read),
+            lines=lines,
+            moved_bytes=line * lines,
+        )
+
+    def describe(self, names: Sequence[str] | None = None) -> str:
+        """What the function does, in words: the pattern of its reads, where one is found, and
+        how many inputs and outputs go without.
+
+        Args:
+            names: a word for each dimension of the input, such as ("cloud", "channel", "point").
+                Without it one dimension has elements, two have rows and columns, and more of
+                them numbers.
+
+        Raises:
+            ValueError: names is not one word for each dimension.
+
+        Example:
+            >>> print(sources(lambda x: x[:, 0], [4, 4]).describe())
+            reads column 0 of every row; 12 of 16 inputs are never read
+        """
+        if names is not None and len(names) != len(self.input_shape):
+            raise ValueError(f"names: got {names!r}, wanted a word for each of {self.input_shape}")
+        return words(self.matrix, self.input_shape, self.output_shape, names)
+
+    def differs(self, other: "Sources") -> Bool[Tensor, "*out"]:
+        """Which outputs read other inputs, or with other weights, than the same outputs of `other`.
+
+        An output that `other` does not have differs; with another number of dimensions, all do.
+
+        Raises:
+            ValueError: the two take inputs of different shapes.
+
+        Example:
+            >>> sources(lambda x: x.roll(1), [3]).differs(sources(lambda x: x.flip(0), [3]))
+            tensor([False,  True,  True])
+        """
+        if self.input_shape != other.input_shape:
+            raise ValueError(
+                f"other: got input shape {list(other.input_shape)}, wanted {list(self.input_shape)}"
+            )
+        different = torch.ones(self.output_shape, dtype=torch.bool)
+        if len(self.output_shape) == len(other.output_shape):
+            both = tuple(map(min, self.output_shape, other.output_shape))
+            corner = tuple(map(slice, both))
+            left, right = (_rows(map_, corner) for map_ in (self, other))
+            off = (left - right).coalesce()
+            same = torch.ones(math.prod(both), dtype=torch.bool)
+            same[off.indices()[0, off.values().abs() > 1e-6]] = False
+            different[corner] = ~same.reshape(both)
+        return different
+
 
 def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
     """The sparse matrix of a linear function of one tensor, found by asking the function.
 
     matrix[o, i] = weight of input i in output o, so that fn(x).flatten() = matrix @ x.flatten()
 
-    A function that only selects is recognised from one call on the ramp 1, 2, 3 …; any other is
-    called once for each input element. Both answers are then tried on random inputs.
+    A function that only selects is recognised from one call on the ramp 1, 2, 3 …; one whose
+    outputs read few of many inputs, from some hundred calls on groups of inputs; any other is
+    called once for each input element. The answer is then tried on random inputs. Weights that are
+    rounding errors (10⁻¹² of the largest, or 10⁻⁶ in float32) are left out.
 
     Args:
-        fn: takes a float64 tensor (on the CPU) of the given shape and returns a tensor; need not be
-            differentiable.
+        fn: takes a float64 tensor (float32, if it refuses that) on the CPU, of the given shape,
+            and returns a tensor; need not be differentiable.
         shape: the shape of fn's input.
 
     Raises:
-        ValueError: fn is not linear (a constant added, a product or a maximum of inputs, …).
+        ValueError: fn is not linear (a constant added, a product or a maximum of inputs, …), or
+            its matrix has more than ten million weights.
         TypeError: fn does not return a tensor.
 
     Example:
@@ -301,44 +437,55 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
                 [1., 0., 0.]], dtype=torch.float64)
     """
     shape = _check_grid(shape)
-    count = math.prod(shape)
 
-    def call(flat: Tensor) -> Tensor:
-        out = fn(flat.reshape(shape).clone())
+    def call(x: Tensor) -> Tensor:
+        out = fn(x.reshape(shape).clone())
         if not isinstance(out, Tensor):
             raise TypeError(f"fn: got {type(out).__name__} back, wanted a tensor")
-        return out.detach().double().cpu()
+        return out.detach().cpu()
 
-    zero = call(torch.zeros(count, dtype=torch.float64))
-    if zero.any():
+    zero = torch.zeros(math.prod(shape), dtype=torch.float64)
+    try:
+        first = call(zero)
+    except RuntimeError:  # such as a convolution with weights in float32
+        zero = zero.float()
+        first = call(zero)
+    if first.any():
         raise ValueError("fn: got other than zeros from zeros, wanted a linear function")
-    noise = torch.randn(3, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
-    def explains(matrix: Tensor) -> bool:
-        return all(
-            (out := call(x)).shape == zero.shape
-            and torch.allclose((matrix @ x[:, None])[:, 0], out.flatten(), rtol=1e-5, atol=1e-5)
-            for x in (noise[0], noise[1] * 100, noise[2].abs() + 1)
-        )
+    def ask(x: Tensor) -> Tensor:
+        out = call(x.to(zero.dtype))
+        if out.shape != first.shape:
+            raise ValueError(
+                f"fn: got shape {list(out.shape)} and {list(first.shape)} from inputs of one "
+                "shape, wanted a linear function"
+            )
+        return out.double().flatten()
 
-    matrix = _selection_matrix(call(torch.arange(1, count + 1, dtype=torch.float64)), count)
-    if not explains(matrix):
-        basis = torch.eye(count, dtype=torch.float64)
-        columns = [call(row).flatten() for row in basis] or [zero.flatten()]
-        matrix = torch.stack(columns, dim=1)[:, :count].to_sparse_coo().coalesce()
-        if not explains(matrix):
-            raise ValueError("fn: got what no matrix gives, wanted a linear function")
-    return Sources(matrix, shape, tuple(zero.shape))
+    exact = zero.dtype == first.dtype == torch.float64
+    matrix = find_matrix(ask, len(zero), precision=1e-12 if exact else 1e-6)
+    if matrix is None:
+        raise ValueError("fn: got what no matrix gives, wanted a linear function")
+    return Sources(matrix, shape, tuple(first.shape))
 
 
-def _selection_matrix(ramp: Tensor, count: int) -> Tensor:
-    """The matrix that selects, if fn does no more: its answer to 1, 2, 3 … names the inputs."""
-    picked = ramp.flatten().round().clamp(0, count).long()
-    rows = picked.nonzero()[:, 0]
-    place = torch.stack([rows, picked[rows] - 1])
-    ones = torch.ones(len(rows), dtype=torch.float64, device=ramp.device)
-    matrix = torch.sparse_coo_tensor(place, ones, (picked.numel(), count), check_invariants=True)
-    return matrix.coalesce()
+def _kind(matrix: Tensor, reading: Tensor, times: Tensor) -> str:
+    """In a word: what a matrix does, whose rows and columns have so many weights."""
+    weights = matrix.values()
+    if len(weights) == 0:
+        return "nothing"
+    if all_near(weights, 1) and (reading <= 1).all():
+        whole = (reading == 1).all() and (times == 1).all()
+        return "permutation" if whole else "selection"
+    sums = weights.new_zeros(len(reading)).index_add(0, matrix.indices()[0], weights)
+    average = (weights >= 0).all() and all_near(sums[reading > 0], 1)
+    return "average" if average else "weights"
+
+
+def _rows(map_: Sources, corner: tuple[slice, ...]) -> Tensor:
+    """The matrix of the outputs in one corner of all the outputs."""
+    number = torch.arange(map_.matrix.shape[0]).reshape(map_.output_shape)[corner].flatten()
+    return map_.matrix.index_select(0, number)
 
 
 def _check_along(input: Tensor, dim: int, index: Tensor) -> int:

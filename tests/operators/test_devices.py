@@ -13,7 +13,7 @@ import torch
 import gather3d
 
 FOLDER = Path(gather3d.__file__).parent
-OPERATORS = {"indexing", "points", "voxels", "sparse", "sampling", "refusals"}
+OPERATORS = {"indexing", "linear", "words", "points", "voxels", "sparse", "sampling", "refusals"}
 ABOVE = {path.stem for path in FOLDER.iterdir()} - OPERATORS - {"__init__", "__pycache__"}
 
 

@@ -11,7 +11,7 @@ from . import beside
 REFERENCE = re.compile(r"(IPY_MODEL_|anywidget:)([\w-]+)")  # ipywidgets' own and anywidget's
 NOT_FOR_PAGES = ("_esm", "_css", "_anywidget_id", "_model_", "_view_")  # traits that begin so
 
-REGION = re.compile(r"^//#region shared\n(.*?)^//#endregion *\n?", re.MULTILINE | re.DOTALL)
+REGION = re.compile(r"^//#region \w+\n(.*?)^//#endregion *\n?", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(
     r"^export (?:async )?(?:function\*?|class|const|let|var) +([\w$]+)", re.MULTILINE
 )

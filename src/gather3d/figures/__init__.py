@@ -31,6 +31,7 @@ A picture is one call, made of layers, and never without words: `caption` says w
     images                                                several, on one scale
     slider                                                one of these, over a few values
     reads writes matrix tensors tape table                small tensors, cell by cell
+    sources                                               any index function: who reads what
     source                                                an operator's code, from its file
 
 What a picture is about has a role, the same on every page: source blue, index orange, result
@@ -40,6 +41,7 @@ green, missing grey, wrong red; and "context" for the rest. The values are in `p
 from .diagrams import matrix, reads, table, tape, tensors, writes
 from .layers import arrows, bars, cubes, line, markers, mesh, points, segments, wire
 from .listing import source
+from .origins import sources
 from .plots import chart, image, images, scene
 from .sliders import slider
 
@@ -60,6 +62,7 @@ __all__ = [
     "segments",
     "slider",
     "source",
+    "sources",
     "table",
     "tape",
     "tensors",

@@ -1,0 +1,30 @@
+"""What the explorables have in common: a module made of shared text and own text, and three words.
+
+An explorable is an anywidget: it works in JupyterLab with its state in step with Python, and on a
+page of the book with no kernel. Its front end is text without dependencies: `shared.js`, which
+all of them draw with, `space.js` for those that draw in 3D, then NAME.js.
+"""
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+def front_end(*names: str) -> str:
+    """These files, one after another, as the text of one module."""
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+class Explorable(anywidget.AnyWidget):
+    """A small instrument that makes one idea visible by letting the reader push it.
+
+    A subclass sets `_esm = front_end("shared.js", …)`, `caption` (what to try and notice), `alt`
+    (what is shown) and `height` (the room that a page keeps for it, in pixels).
+    """
+
+    caption = traitlets.Unicode().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    height = traitlets.Int(400).tag(sync=True)
