@@ -8,6 +8,7 @@ from tests.site.browser import Visit
 from gather3d import widgets
 
 from .conftest import EXPLORABLES
+from .controls import WAYS, controls, state, work
 
 LIMIT = 12_000  # bytes of JavaScript of an explorable's own
 FOLDER = Path(widgets.__file__).parent
@@ -53,41 +54,18 @@ def test_on_a_phone(browser, shown):
         assert wide == [] and visit.faults == []
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", EXPLORABLES)
-def test_every_control_answers(instrument, name):
-    """By keyboard and by mouse, each control changes the state, and words say what is seen."""
+def test_every_control_answers(instrument, name, way):
+    """By keyboard and by mouse, each control changes what is shown, and words say what is seen."""
     shown = instrument(name)
-    controls = shown.root.locator("[data-control] input")
-    assert controls.count()
     answered = 0
-    for k in range(controls.count()):
-        control = controls.nth(k)
-        if not control.is_visible() or control.is_disabled():
+    for control in controls(shown.root):
+        before = state(shown.root)
+        if not work(control, way):
             continue
-        kind = control.get_attribute("type")
-        if kind == "radio" and control.is_checked():
-            continue
-        before = state(shown)
-        if kind == "range":
-            last = control.input_value() == control.get_attribute("max")
-            control.press("ArrowLeft" if last else "ArrowRight")
-        elif kind == "text":
-            control.press("ArrowUp")
-        elif k % 2:
-            control.click()
-        else:
-            control.press("Space")
         shown.settle()
-        assert state(shown) != before, f"control {k} of {name}"
+        assert state(shown.root) != before, f"{control} of {name}"
         answered += 1
     assert answered
     assert shown.said or shown.refusal
-
-
-def state(shown) -> list:
-    """All that a control can change: what the fields hold and what stands on the screen."""
-    return shown.root.evaluate(
-        """(root) => [root.querySelector(".g3x-stage").innerHTML, root.textContent,
-          ...[...root.querySelectorAll("input")].map((i) => [i.value, i.checked]),
-          ...[...root.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL())]"""
-    )

@@ -8,13 +8,13 @@ const SCATTER_STYLE = `
 .g3x-scatter [data-table=out]{margin-top:88px}
 .g3x-scatter .g3x-row{display:grid;grid-template-columns:repeat(var(--n),var(--w));gap:5px}
 .g3x-scatter .g3x-cell{width:100%;font-size:var(--f)}
-.g3x-scatter .count.g3x-cell{height:24px}
-.g3x-scatter .lost.g3x-cell{text-decoration:line-through}
-.g3x-scatter .hot2{--hot:40%;--b:2px}.g3x-scatter .hot3{--hot:65%;--b:4px}
-.g3x-scatter .hot.g3x-cell.result{border-width:var(--b) var(--b) calc(var(--b) + 2px)}
-.g3x-scatter .hot.count{background:color-mix(in srgb,var(--c) var(--hot),transparent);border-width:2px;font-weight:700}
+.g3x .count.g3x-cell{height:24px}
+.g3x .lost.g3x-cell{text-decoration:line-through}
+.g3x .hot2{--hot:40%;--b:2px}.g3x .hot3{--hot:65%;--b:4px}
+.g3x .hot.g3x-cell.result{border-width:var(--b) var(--b) calc(var(--b) + 2px)}
+.g3x .hot.count{background:color-mix(in srgb,var(--c) var(--hot),transparent);border-width:2px;font-weight:700}
 .g3x-scatter .faint{opacity:.35}
-.g3x [data-control=written] input[type=range]{width:6.5rem}`;
+.g3x [data-control=written] input{width:6.5rem}`;
 
 /** The rule: what the slots hold after these writes, one after another, and who wrote them. */
 function write(values, index, size, reduce, turns) {
@@ -60,11 +60,6 @@ function arithmetic(reduce, met, result) {
   }[reduce];
 }
 
-function shuffled(order) {
-  const fresh = order.map((m) => [Math.random(), m]).sort(([a], [b]) => a - b).map(([, m]) => m);
-  return String(fresh) === String(order) ? fresh.reverse() : fresh;
-}
-
 export default {
   render({ model, el }) {
     const view = frame(model, el, "ScatterExplorer: where do the values go, and what if two meet", SCATTER_STYLE);
@@ -85,8 +80,9 @@ export default {
 
     const change = (act) => () => { stop(); view.set(act(now())); };
     choice(view, "reduce", "reduce", Object.keys(CALLS).map((name) => [name, name]));
-    group(view, "try", ...model.get("examples").map(([name, values, index, size]) =>
-      button(view, name, change(() => { chosen = null; return { values, index, size, order: [], written: null }; }))));
+    const examples = model.get("examples").map(([name, values, index, size]) => [`${[values, index, size]}`,
+      button(view, name, change(() => { chosen = null; return { values, index, size, order: [], written: null }; }))]);
+    group(view, "try", ...examples.map(([, el]) => el));
     const orders = { "as listed": () => [], reverse: (order) => order.toReversed(), shuffle: shuffled };
     const ordering = Object.entries(orders).map(([name, act]) => button(view, name, change(({ order }) => ({ order: act(order) }))));
     group(view, "order", ...ordering);
@@ -141,7 +137,7 @@ export default {
     function paint() {
       const state = now();
       const { values: sent, index: slotOf, size, reduce, back, order, done, refusal, slots, writers, others } = state;
-      const M = sent.length, fits = !refusal, shown = fits ? [size] : [0];
+      const M = sent.length, fits = !refusal, shown = [fits ? size : 0];
       const most = fits && size ? writers.reduce((best, met, k) => (met.length > writers[best].length ? k : best), 0) : null;
       const here = fits && chosen in slots ? chosen : most;
       const rank = new Map(order.map((m, k) => [m, k]));
@@ -151,6 +147,8 @@ export default {
       const reached = (k) => (writers[k].length ? "result" : "missing");
 
       for (const control of [play, step, slider, ...ordering]) control.disabled = back || !fits || !slotOf.length;
+      for (const [state, el] of examples) el.ariaPressed = state === `${[sent, slotOf, size]}`;
+      ordering[0].ariaPressed = order.every((m, k) => m === k);
       for (const [name, count] of [["values", Math.max(M, slotOf.length)], ["slots", size]]) {
         sized[name].less.disabled = !count;
         sized[name].more.disabled = count > 11;

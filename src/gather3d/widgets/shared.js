@@ -16,6 +16,7 @@ const STYLE = `
 .g3x input[type=range]{width:9rem;height:28px;margin:0;accent-color:var(--ink-c)}
 .g3x input[type=radio],.g3x input[type=checkbox]{margin:0;width:16px;height:16px;accent-color:var(--ink-c)}
 .g3x button{font:inherit;color:inherit;background:none;border:1px solid var(--ink-c);border-radius:4px;min-height:28px;padding:.1rem .6rem;cursor:pointer}
+.g3x button[aria-pressed=true]{background:color-mix(in srgb,var(--ink-c) 14%,transparent);box-shadow:inset 0 0 0 1px var(--ink-c)}
 .g3x button:disabled{opacity:.45;cursor:default}
 .g3x :focus-visible{outline:2px solid var(--source-c);outline-offset:2px}
 .g3x-stage{position:relative;display:flex;flex-wrap:wrap;gap:1rem 2.2rem;align-items:flex-start}
@@ -98,6 +99,12 @@ export function exact(value) {
   return say(value);
 }
 
+/** The same numbers in a random order, another one where there is another. */
+export function shuffled(order) {
+  const fresh = order.map((m) => [Math.random(), m]).sort(([a], [b]) => a - b).map(([, m]) => m);
+  return String(fresh) === String(order) ? fresh.reverse() : fresh;
+}
+
 /** Torch's words for an index that is out of range. */
 export const outOfBounds = (index, dim, size) => `index ${index} is out of bounds for dimension ${dim} with size ${size}`;
 
@@ -150,6 +157,8 @@ export function frame(model, el, label, style = "") {
       root.remove();
     },
   };
+  // whatever has the focus keeps its arrow keys, which JupyterLab would take for commands of its own
+  view.listen(root, "focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const sizes = new ResizeObserver(view.repaint);
   sizes.observe(stage);
   view.onend(() => sizes.disconnect());
