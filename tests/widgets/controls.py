@@ -15,7 +15,9 @@ def work(control: Locator, way: str) -> bool:
     if not control.is_visible() or control.is_disabled():
         return False
     kind = control.get_attribute("type")
-    if (kind == "radio" and control.is_checked()) or control.get_attribute("aria-pressed") == "true":
+    if kind == "radio" and control.is_checked():
+        return False
+    if control.get_attribute("aria-pressed") == "true":
         return False
     if kind == "range":
         last = control.input_value() == control.get_attribute("max")
