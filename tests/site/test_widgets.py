@@ -321,9 +321,8 @@ def test_widget_that_throws(opened):
 def test_html_of_a_widget(site):
     page = (site / CHAPTER).read_text()
     assert "vnd.jupyter" not in page
-    assert (
-        page.count('role="group" aria-label="A &quot;counter&quot;." style="min-height:120px"') == 9
-    )
+    rooms = "--phone:120px;--narrow:120px;--wide:120px"
+    assert page.count(f'role="group" aria-label="A &quot;counter&quot;." style="{rooms}"') == 9
     caption = page[page.index("<figcaption>") : page.index("</figcaption>")]
     assert "<code" in caption and "<math" in caption
     assert "widgets.js" in page and "widgets.js" not in (site / "book" / "index.html").read_text()

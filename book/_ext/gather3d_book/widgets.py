@@ -9,8 +9,9 @@ A widget of the book is an anywidget that also says what it is, in three more tr
         height = traitlets.Int(260).tag(sync=True)
 
 The build fails without caption and alt. `height` is the room, in pixels, that the page keeps before
-the widget is there (240 where a widget does not say); a widget may grow beyond it. `_static/
-widgets.js` is the host: it gives the module the front-end interface of anywidget (initialize,
+the widget is there (240 where a widget does not say), or a list of three: on a phone, in a column
+of less than 700 pixels, in a wider one. A widget may grow beyond it. `_static/widgets.js` is the
+host: it gives the module the front-end interface of anywidget (initialize,
 render, what they return; a model with get, set, on, off, save_changes, send; the host's getModel
 and getWidget). A page differs from a notebook in this:
 
@@ -26,8 +27,8 @@ Code that several widgets share is written once in Python, too, as text before t
 
     _esm = Path("shared.js").read_text() + Path("picker.js").read_text()
 
-where shared.js begins with the line `//#region shared` and ends with the line `//#endregion`, and
-declares what it gives as `export function`, `export class` or `export const`; picker.js uses these
+where shared.js begins with the line `//#region shared`, or another name, and ends with the line
+`//#endregion`, and declares what it gives as `export function`, `export class` or `export const`; picker.js uses these
 names and imports nothing. In a notebook the two are one module with one scope, so names must
 differ. Here each region becomes a module of its own, which a page loads once.
 
@@ -168,16 +169,22 @@ def live(
         code |= code_files(models[each]["state"])
     for name, content in code.items():
         beside.write(renderer, FOLDER, f"{MODULES}/{name}", content)
-    height = state.get("height")
     node = g3_widget(
         model=models.name(key),
         file=file,
         kept=[file, *(f"{MODULES}/{name}" for name in code)],
         alt=str(state.get("alt", "")),
-        height=height if isinstance(height, int) and height > 0 else HEIGHT,
+        rooms=rooms(state.get("height")),
     )
     beside.add_caption(renderer, data, node, str(state.get("caption", "")))
     return node
+
+
+def rooms(height: object) -> list[int]:
+    """The height to keep on a phone, in a narrow and in a wide column."""
+    given = height if isinstance(height, list) else [height] * 3
+    fits = len(given) == 3 and all(isinstance(room, int) and room > 0 for room in given)
+    return given if fits else [HEIGHT] * 3
 
 
 def refuse_elsewhere(renderer: NbElementRenderer, data: MimeData, state: dict) -> None:
@@ -200,10 +207,12 @@ def visit_widget(self: HTML5Translator, node: g3_widget) -> None:
     src = f"{addresses[node['file']]}?v={node['version']}"
     depth = self.builder.get_target_uri(self.builder.current_docname).count("/")
     alt = self.attval(node["alt"])
+    kept = zip(("phone", "narrow", "wide"), node["rooms"], strict=True)
+    style = ";".join(f"--{column}:{room}px" for column, room in kept)
     self.body.append(
         '<figure class="g3-figure">\n'
         f'<div class="g3-widget" role="group" aria-label="{alt}"'
-        f' style="min-height:{node["height"]}px" data-widget="{node["model"]}"'
+        f' style="{style}" data-widget="{node["model"]}"'
         f' data-name="{self.attval(node["file"])}" data-src="{self.attval(src)}"'
         f' data-modules="{"../" * depth}{FOLDER}/{MODULES}/">\n'
         f'<p class="g3-waiting">{self.encode(node["alt"])}</p>\n'

@@ -91,7 +91,7 @@ class DeformExplorer(Explorable):
         "from 27 blue rings, a cube of voxels seen from above, to the orange marks where the taps "
         "of a deformable convolution read. Below, the 27 values that they read, and their sum."
     ).tag(sync=True)
-    height = traitlets.Int(660).tag(sync=True)
+    height = traitlets.List([1152, 718, 697]).tag(sync=True)
 
     def __init__(self, volume: Any = None, mask: Any = None, weight: Any = None, **rest: Any):
         volume = head() if volume is None else torch.as_tensor(volume)

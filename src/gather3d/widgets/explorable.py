@@ -22,9 +22,10 @@ class Explorable(anywidget.AnyWidget):
     """A small instrument that makes one idea visible by letting the reader push it.
 
     A subclass sets `_esm = front_end("shared.js", …)`, `caption` (what to try and notice), `alt`
-    (what is shown) and `height` (the room that a page keeps for it, in pixels).
+    (what is shown) and `height` (the room that a page keeps for it, in pixels: on a phone, in a
+    column under 700 pixels, in a wider one).
     """
 
     caption = traitlets.Unicode().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
-    height = traitlets.Int(400).tag(sync=True)
+    height = traitlets.List([400, 400, 400]).tag(sync=True)

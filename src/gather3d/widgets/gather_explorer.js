@@ -78,17 +78,14 @@ export default {
     });
     view.controls.append(ndim);
     const dims = choice(view, "dim", "dim", [[0, "0"], [1, "1"], [2, "2"]]);
-    const resize = (axis, by) => () => {
+    const at = (value, place) => place.reduce((inside, k) => inside?.[k], value);
+    const resize = (fromLast) => (by) => {
       const { raw } = now();
-      const shape = shapeOf(raw).map((size, d) => (d === axis(shapeOf(raw).length) ? size + by : size));
+      const shape = shapeOf(raw);
+      shape[shape.length - fromLast] += by;
       view.set({ index: filled(shape, (place) => at(raw, place) ?? 0) });
     };
-    const at = (value, place) => place.reduce((inside, k) => inside?.[k], value);
-    const rowAxis = (n) => n - 2, columnAxis = (n) => n - 1;
-    const more = [
-      button(view, "− row", resize(rowAxis, -1)), button(view, "+ row", resize(rowAxis, 1)),
-      button(view, "− column", resize(columnAxis, -1)), button(view, "+ column", resize(columnAxis, 1)),
-    ];
+    const rows = stepper(view, "index rows", resize(2)), columns = stepper(view, "columns", resize(1));
     const expand = tick(view, "expand", "expand the index over the channels").parentElement;
 
     // ---- tables
@@ -129,11 +126,11 @@ export default {
       dims.querySelectorAll("label").forEach((label, d) => { label.hidden = d >= n; });
       expand.hidden = n !== 3;
       const rawShape = shapeOf(raw);
-      more[0].hidden = more[1].hidden = n === 1;
-      more[0].disabled = n > 1 && rawShape[n - 2] <= 1;
-      more[1].disabled = n > 1 && (rawShape[n - 2] >= 4 || expanded);
-      more[2].disabled = rawShape[n - 1] <= 1;
-      more[3].disabled = rawShape[n - 1] >= 6;
+      rows.field.hidden = n === 1;
+      rows.less.disabled = rawShape[n - 2] <= 1;
+      rows.more.disabled = rawShape[n - 2] >= 4 || expanded;
+      columns.less.disabled = rawShape[n - 1] <= 1;
+      columns.more.disabled = rawShape[n - 1] >= 6;
 
       const fits = !refusal;
       if (state.here && !(state.here.length === indexShape.length && state.here.every((k, d) => k < indexShape[d]))) state.here = null;

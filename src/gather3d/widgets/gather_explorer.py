@@ -67,7 +67,7 @@ class GatherExplorer(Explorable):
         "Three tables of numbers: input, index and output of torch.gather. Arrows lead from the "
         "input cell that the chosen output cell reads, by way of its index cell."
     ).tag(sync=True)
-    height = traitlets.Int(300).tag(sync=True)
+    height = traitlets.List([432, 250, 214]).tag(sync=True)
 
     def __init__(self, input: Any = None, index: Any = None, dim: int | None = None, **rest: Any):
         default = START[2]

@@ -85,7 +85,7 @@ class MatrixExplorer(Explorable):
         "A table of numbers, mostly zeros: a row for each output, a column for each input. Above "
         "it stands the vector x, to its right the result, to its left the index that made it."
     ).tag(sync=True)
-    height = traitlets.Int(420).tag(sync=True)
+    height = traitlets.List([411, 392, 356]).tag(sync=True)
 
     def __init__(
         self, operation: str = "gather", x: Any = None, gradient: Any = None, **rest: Any

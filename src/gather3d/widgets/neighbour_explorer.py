@@ -72,7 +72,7 @@ class NeighbourExplorer(Explorable):
         "point to its neighbours, a circle shows the radius, and a table below has the row of "
         "their indices, with −1 where there are too few, and their distances."
     ).tag(sync=True)
-    height = traitlets.Int(720).tag(sync=True)
+    height = traitlets.List([774, 666, 646]).tag(sync=True)
 
     def __init__(self, points: Any = None, query: int | None = None, **rest: Any):
         if points is None:

@@ -100,7 +100,7 @@ class RulebookExplorer(Explorable):
         "with what is gathered, multiplied and added; and the layers of two small volumes, the "
         "active voxels of the input with their features and those of the output with their sums."
     ).tag(sync=True)
-    height = traitlets.Int(780).tag(sync=True)
+    height = traitlets.List([1345, 1261, 730]).tag(sync=True)
 
     def __init__(self, volume: SparseVolume | None = None, **rest: Any):
         if volume is None and not {"coords", "features", "shape"} & set(rest):

@@ -76,7 +76,7 @@ class SampleExplorer(Explorable):
         "voxels and an arrow that points to brighter tissue. Beside it a table of the eight voxels "
         "around the position with their weights as bars, and the value that is read."
     ).tag(sync=True)
-    height = traitlets.Int(520).tag(sync=True)
+    height = traitlets.List([917, 863, 500]).tag(sync=True)
 
     def __init__(self, volume: Any = None, coords: Any = None, **rest: Any):
         given = {} if coords is None else {"coords": nested("coords", coords)}

@@ -76,7 +76,7 @@ class ScatterExplorer(Explorable):
         "Slots where several arrows end have a count and a heavy border. A last row shows what the "
         "same writes leave in the reverse order."
     ).tag(sync=True)
-    height = traitlets.Int(480).tag(sync=True)
+    height = traitlets.List([603, 518, 482]).tag(sync=True)
 
     def __init__(
         self, values: Any = None, index: Any = None, size: int | None = None, **rest: Any

@@ -20,6 +20,7 @@ const STYLE = `
 .g3x button:disabled{opacity:.45;cursor:default}
 .g3x :focus-visible{outline:2px solid var(--source-c);outline-offset:2px}
 .g3x-stage{position:relative;display:flex;flex-wrap:wrap;gap:1rem 2.2rem;align-items:flex-start}
+.g3x-table>p,.g3x-cell{position:relative;z-index:1}
 .g3x-arrows{position:absolute;inset:0;width:100%;height:100%;pointer-events:none;overflow:visible}
 .g3x-sheet{position:relative;width:max-content}
 .g3x-scroll{width:100%;overflow-x:auto;padding:3px}
@@ -29,7 +30,7 @@ const STYLE = `
 .g3x-sheet .g3x-table{max-width:none}.g3x-sheet [hidden]{display:none!important}
 .g3x-sheet .g3x-cell{min-width:0;padding:0}
 .g3x-sheet .context.g3x-cell{border-color:transparent;background:none;height:24px}
-.g3x .g3x-flying{position:absolute;left:0;top:0;z-index:1;pointer-events:none;background:var(--c);color:var(--g3-paper,Canvas);font-weight:700}
+.g3x .g3x-flying{position:absolute;left:0;top:0;z-index:2;pointer-events:none;background:var(--c);color:var(--g3-paper,Canvas);font-weight:700}
 .g3x-line{font-family:ui-monospace,monospace;min-height:1.45em;margin:.6rem 0 0;overflow-wrap:anywhere}
 .g3x-said{min-height:1.45em;margin:.25rem 0 0}
 .g3x-refusal{margin:.25rem 0 0;color:var(--ink-c);border-left:4px solid var(--wrong-c);padding-left:.6rem}

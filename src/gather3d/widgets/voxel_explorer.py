@@ -75,7 +75,7 @@ class VoxelExplorer(Explorable):
         "where there is none; below, its place and its neighbours' places on a strip that stands "
         "for memory."
     ).tag(sync=True)
-    height = traitlets.Int(640).tag(sync=True)
+    height = traitlets.List([1033, 925, 612]).tag(sync=True)
 
     def __init__(self, points: Any = None, point: int | None = None, **rest: Any):
         if points is None:
