@@ -7,7 +7,8 @@
     sampling   trilinear sampling, deformable convolution
 
 Tensor conventions (letters, axis orders, -1 for missing) are on the book's notation page.
-What draws (`gather3d.figures`) and what loads data (`gather3d.datasets`) is imported by name.
+What draws (`gather3d.figures`, `gather3d.widgets`) and what loads data (`gather3d.datasets`) is
+imported by name.
 """
 
 import os

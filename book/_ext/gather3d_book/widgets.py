@@ -28,9 +28,9 @@ Code that several widgets share is written once in Python, too, as text before t
     _esm = Path("shared.js").read_text() + Path("picker.js").read_text()
 
 where shared.js begins with the line `//#region shared`, or another name, and ends with the line
-`//#endregion`, and declares what it gives as `export function`, `export class` or `export const`; picker.js uses these
-names and imports nothing. In a notebook the two are one module with one scope, so names must
-differ. Here each region becomes a module of its own, which a page loads once.
+`//#endregion`, and declares what it gives as `export function`, `export class` or `export const`;
+picker.js uses these names and imports nothing. In a notebook the two are one module with one scope,
+so names must differ. Here each region becomes a module of its own, which a page loads once.
 
 Inside boxes, tabs and accordions the parts stand in their order, one under another. What is neither
 an anywidget nor a container is shown at rest: see rest.py.
