@@ -27,6 +27,7 @@ _STYLE = """
 .g3-diagram text.right{text-anchor:end}
 .g3-diagram figcaption{text-align:center;margin-top:.4em}
 .g3-diagram g>rect{fill:var(--c);fill-opacity:.16;stroke:var(--c)}
+.g3-diagram .mark{background:none}
 .g3-diagram g.mark>rect{fill-opacity:.42}
 .g3-diagram g.mark>rect,.g3-diagram g.wrong>rect{stroke-width:2.5}
 .g3-diagram g.context>rect{fill-opacity:.04}

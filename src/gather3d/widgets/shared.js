@@ -49,7 +49,7 @@ const STYLE = `
 .g3x .missing.g3x-cell{border-style:dashed}.g3x .wrong.g3x-cell{border-width:2.5px;border-style:double}
 .g3x-cell.mark{background:color-mix(in srgb,var(--c) 48%,transparent);box-shadow:0 0 0 1.5px var(--c)}
 .g3x-cell.dim{opacity:.4}
-.g3x .small{--size:20px}.g3x .small .g3x-cells{gap:.4rem .5rem;overflow-x:auto;max-width:calc(100% + 6px);padding:3px;margin:-3px}.g3x .small :is(.g3x-slab,.g3x-row){gap:1px}
+.g3x .small{--size:20px}.g3x .small .g3x-cells{gap:.4rem .5rem;overflow-x:auto;max-width:calc(100% + 3px);padding:3px;margin:-3px 0 -3px -3px}.g3x .small :is(.g3x-slab,.g3x-row){gap:1px}
 .g3x .small .g3x-cell{min-width:0;width:var(--size);height:var(--size);padding:0;border-width:1px;border-radius:2px;font-size:11px;letter-spacing:-.04em}
 .g3x .small .result{border-bottom-width:2px}
 input.g3x-cell{width:44px;text-align:center;font:inherit}
