@@ -33,7 +33,7 @@ book: $(READY)
 
 test: book
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n auto --dist loadfile
 	$(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
 
 serve: book

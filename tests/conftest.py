@@ -1,12 +1,14 @@
-"""Before any test imports gather3d: every call of an operator has its shapes checked.
+"""What all tests share.
 
-jaxtyping reads the annotations in the operators' signatures, beartype checks arguments and results
-against them, calls from one operator to another included.
+Before any test imports gather3d: every call of an operator has its shapes checked. jaxtyping reads
+the annotations in the operators' signatures, beartype checks arguments and results against them,
+calls from one operator to another included.
 """
 
 import os
 
 import hypothesis
+import pytest
 from jaxtyping import install_import_hook
 
 OPERATORS = ["indexing", "linear", "words", "points", "voxels", "sparse", "sampling", "refusals"]
@@ -19,3 +21,18 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for the pages of the book and for the explorables."""
+    from tests.site.conftest import find_browser, started  # wants Sphinx, which operators do not
+
+    executable = find_browser()
+    if executable is None:
+        message = "no Chromium or Chrome on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with started(executable) as browser:
+        yield browser

@@ -1,6 +1,5 @@
-"""What the tests of the site share: the built book, a browser, a maker of small books."""
+"""What the tests of the site share: the built book, where a browser is."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,19 +13,7 @@ BUILT = ROOT / "_build" / "html"
 # the book's extension is not installed: its folder is put on the path
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-from gather3d_book.browser import find_browser, started  # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def browser():
-    executable = find_browser()
-    if executable is None:
-        message = "no Chromium or Chrome on this machine (Debian: apt-get install chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with started(executable) as browser:
-        yield browser
+from gather3d_book.browser import find_browser, started  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

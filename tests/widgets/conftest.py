@@ -2,7 +2,6 @@
 
 import pytest
 from tests.site.browser import Visit, served
-from tests.site.conftest import browser  # noqa: F401 (a fixture)
 from tests.site.test_build import SmallBook
 
 from gather3d import widgets
@@ -84,7 +83,7 @@ class Instrument:
 
 
 @pytest.fixture
-def instrument(browser, shown):  # noqa: F811
+def instrument(browser, shown):
     """instrument("GatherExplorer") → that explorable, on a fresh page that has no faults so far."""
     visits = []
 

@@ -160,6 +160,7 @@ def test_controls(instrument):
             assert "0 of 27 taps have left" in shown.said
     shown.control("kind").get_by_label("towards bright").focus()
     shown.page.keyboard.press("ArrowLeft")
+    shown.settle()
     shown.control("seed").locator("input").focus()
     shown.page.keyboard.press("ArrowRight")
     shown.control("strength").locator("input").focus()
