@@ -6,7 +6,10 @@
 const STYLE = `
 .g3x{--source-c:var(--g3-source,#0072b2);--index-c:var(--g3-index,#e69f00);--result-c:var(--g3-result,#009e73);
   --missing-c:var(--g3-missing,#8a8a8a);--wrong-c:var(--g3-wrong,#d55e00);--ink-c:var(--g3-ink,currentColor);
-  --line-c:var(--g3-line,rgba(128,128,128,.4));position:relative;color:var(--ink-c);font:14px/1.45 system-ui,sans-serif}
+  --line-c:var(--g3-line,rgba(128,128,128,.4));position:relative;color:var(--ink-c);font:14px/1.45 system-ui,sans-serif;overflow-wrap:normal;word-break:normal}
+.g3x .g3x-stage dt{float:none;width:auto}
+:is([data-jp-theme-light=false],.vscode-dark,[theme=dark]) .g3x{--g3-source:#56b4e9;--g3-index:#f0b63c;--g3-result:#2fc79a;
+  --g3-missing:#9a9fa6;--g3-wrong:#f2843f} /* notebooks in the dark; a page of the book says it itself */
 .g3x *{box-sizing:border-box}
 .g3x [hidden]{display:none!important}
 .g3x-controls{display:flex;flex-wrap:wrap;gap:.5rem 1.1rem;align-items:center;margin-bottom:.75rem}
@@ -126,7 +129,11 @@ export function frame(model, el, label, style = "") {
   el.append(root);
   let waiting = 0;
   const painters = [];
-  const paint = () => { waiting = 0; for (const painter of painters) painter(); };
+  const paint = () => {
+    waiting = 0;
+    if (stage.clientWidth) for (const painter of painters) painter();
+    else view.repaint(); // out of sight for now, as while JupyterLab changes its theme
+  };
   const view = {
     model, root, controls, stage, overlay,
     /** The call that the picture shows, as it stands in a program. */

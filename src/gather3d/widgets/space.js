@@ -132,6 +132,7 @@ export function space(view, { label, home = [-1.2, 0.6, 1], height = 340, onpick
     const style = getComputedStyle(view.root);
     colours = {};
     for (const kind of ["ink", "source", "index", "result", "missing", "wrong", "line"]) colours[kind] = style.getPropertyValue(`--${kind}-c`);
+    colours.ink = style.color; // outside the book, the notebook's
     project = projection(...size);
     ctx.setTransform(sharp, 0, 0, sharp, 0, 0);
     ctx.clearRect(0, 0, ...size);

@@ -1,0 +1,123 @@
+"""What an exercise is made of: the loop that defines it, cases to try, the usual wrong turns."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+#: What is special about a case; where only such cases fail, that is the diagnosis.
+KINDS = {
+    "ordinary": "an ordinary case",
+    "one": "sizes of one",
+    "empty": "a size of zero",
+    "strided": "an input that is not contiguous in memory",
+    "dtype": "another dtype",
+    "repeated": "an index that repeats",
+    "extreme": "the first and the last index",
+    "negative": "coordinates below zero",
+    "missing": "missing entries, −1",
+    "refused": "input that must be refused",
+    "large": "a large input",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: the arguments, in the order of the signature, and what is special about them.
+
+    With `refuse`, the answer must raise this exception (or one derived from it).
+    """
+
+    arguments: Mapping[str, Any]
+    kind: str = "ordinary"
+    refuse: type[Exception] | tuple[type[Exception], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind: got {self.kind!r}, wanted one of {', '.join(KINDS)}")
+
+    @property
+    def size(self) -> tuple[bool, int]:
+        """Empty or not, and how many elements: the smaller, the easier to see what is wrong."""
+        sizes = [value.numel() for value in self.arguments.values() if isinstance(value, Tensor)]
+        return 0 in sizes, sum(sizes)
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong turn that students take, as the program that it leads to.
+
+    An answer that does what `wrong` does in every case has taken it.
+    """
+
+    key: str
+    words: str
+    page: str  # where the book explains it: "01-gather#the-trap"
+    wrong: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What a student writes, and how the answer is judged.
+
+    Args:
+        id: "gather.pick_points".
+        name: of the function that the student writes.
+        signature: with shapes, as the student sees it.
+        right: the loop that defines the operation. Differentiable where the answer must be: it
+            moves tensor elements, not numbers.
+        cases: from a seeded generator, different cases for each seed.
+        misconceptions: the most specific first.
+        page: where the book explains the operation.
+        differentiable: arguments to which a gradient must flow, where they are floating point.
+        linear_in: the argument in which the operation is linear, for the picture of sources.
+        large: arguments on which a Python loop over elements shows; None where loops are the task.
+        fast: the operation in a few tensor operations, to say how much slower a loop is.
+        normal: brings a result into a normal form where more than one is right.
+        tolerance: of floating-point results, relative and absolute; 0 compares exactly.
+    """
+
+    id: str
+    name: str
+    signature: str
+    right: Callable
+    cases: Callable[[Generator], Iterator[Case]]
+    misconceptions: tuple[Misconception, ...]
+    page: str
+    differentiable: tuple[str, ...] = ()
+    linear_in: str | None = None
+    large: Callable[[Generator], Mapping[str, Any]] | None = None
+    fast: Callable | None = None
+    normal: Callable[[Any], Any] = field(default=lambda result: result)
+    tolerance: float = 0.0
+
+
+# ---- what cases are made of
+
+
+def integers(generator: Generator, high: int, *shape: int, low: int = 0) -> Tensor:
+    """Random int64 numbers, low to high - 1."""
+    return torch.randint(low, high, shape, generator=generator)
+
+
+def numbers(generator: Generator, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Distinct whole numbers in random order: a wrong element shows, and no sum is rounded."""
+    count = torch.Size(shape).numel()
+    return (1 + torch.randperm(count, generator=generator)).reshape(shape).to(dtype)
+
+
+def transposed(tensor: Tensor) -> Tensor:
+    """The same values, not contiguous: the last two dimensions lie in memory the other way round.
+
+    `view` refuses to flatten these; it takes what `strided` gives.
+    """
+    return tensor.mT.contiguous().mT
+
+
+def strided(tensor: Tensor) -> Tensor:
+    """The same values, not contiguous: every second element of a wider tensor."""
+    if not tensor.ndim:
+        return tensor
+    return torch.stack([tensor, torch.zeros_like(tensor)], -1).flatten(-2)[..., ::2]

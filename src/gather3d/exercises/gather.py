@@ -1,0 +1,661 @@
+"""Chapter 1's exercises: gather as a loop, for points, with missing ones, broadcasting."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import torch
+from torch import Generator, Tensor
+
+from gather3d.indexing import gather_points
+
+from .exercise import Case, Exercise, Misconception, integers, numbers, strided
+
+RULE = "01-gather#the-rule"
+DIMENSIONS = "01-gather#three-dimensions-and-any-number"
+SHAPES = "01-gather#what-the-shapes-may-be"
+OPERATOR = "01-gather#the-operator"
+TRAP = "01-gather#the-trap"
+ALWAYS_THERE = "01-gather#the-point-that-is-always-there"
+
+REFUSE = (IndexError, RuntimeError, ValueError)  # torch raises one, a check of one's own another
+
+
+def spread(case: Case) -> Case:
+    """The same call with tensors that are not contiguous."""
+    arguments = case.arguments.items()
+    return Case({k: strided(v) if isinstance(v, Tensor) else v for k, v in arguments}, "strided")
+
+
+# ---- gather.loops
+
+
+def gather_loop(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        k = int(index[position])
+        if not 0 <= k < input.shape[dim]:
+            raise IndexError(f"index: got {k}, wanted 0 to {input.shape[dim] - 1}")
+        source = list(position)
+        source[dim] = k
+        out[position] = input[tuple(source)]
+    return out
+
+
+def gather_cases(g: Generator) -> Iterator[Case]:
+    def case(shape, dim, asked, kind="ordinary", dtype=torch.float64):
+        index = integers(g, shape[dim], *asked)
+        return Case({"input": numbers(g, *shape, dtype=dtype), "dim": dim, "index": index}, kind)
+
+    def given(index, kind, refuse=None, shape=(3, 4)):
+        arguments = {"input": numbers(g, *shape), "dim": 1, "index": torch.tensor(index)}
+        return Case(arguments, kind, refuse)
+
+    yield given([[1, 1], [0, 1]], "ordinary", shape=(3, 2))
+    yield case((5,), 0, (7,))
+    yield case((4, 3), 0, (6, 2))
+    yield case((2, 4), -1, (2, 3))
+    yield case((3, 4), -2, (5, 4))
+    yield case((2, 3, 4), 1, (2, 5, 3))
+    yield case((3, 2, 5), -1, (2, 2, 6))
+    yield case((2, 1, 3, 2), 2, (2, 1, 2, 2))
+    yield case((1, 1), 0, (9, 1), "one")
+    yield case((1, 7, 1), 1, (1, 6, 1), "one")
+    yield case((3, 4), 1, (3, 0), "empty")
+    yield case((0, 4), 1, (0, 2), "empty")
+    yield case((3, 4), 1, (3, 2), "dtype", torch.float32)
+    yield case((3, 4), 0, (2, 4), "dtype", torch.int64)
+    yield spread(case((2, 3, 4), 2, (2, 3, 5)))
+    yield given([[3, 0], [0, 3]], "extreme")
+    yield given([[1, 1, 1, 1], [1, 1, 1, 1]], "repeated")
+    yield given([[0, 4], [1, 2]], "refused", IndexError)
+    yield given([[0, -1], [1, 2]], "refused", IndexError)
+
+
+def over_the_input(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = torch.zeros_like(input)
+    for position in product(*map(range, input.shape)):
+        source = list(position)
+        source[dim] = int(index[position])
+        out[position] = input[tuple(source)]
+    return out
+
+
+def shaped_like_the_input(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = torch.zeros_like(input)
+    for position in product(*map(range, index.shape)):
+        source = list(position)
+        source[dim] = int(index[position])
+        out[position] = input[tuple(source)]
+    return out
+
+
+def negative_dim_never_met(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        k = int(index[position])
+        out[position] = input[tuple(k if d == dim else p for d, p in enumerate(position))]
+    return out
+
+
+def cut_at_dim(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        source = (*position[:dim], int(index[position]), *position[dim + 1 :])
+        out[position] = input[source]
+    return out
+
+
+def along_the_first(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        out[position] = input[(int(index[position]), *position[1:])]
+    return out
+
+
+def sent_not_read(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        slot = list(position)
+        slot[dim] = int(index[position])
+        out[tuple(slot)] = input[position]
+    return out
+
+
+def whole_rows(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    return input[index]
+
+
+def counted_in_memory(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    return input.flatten()[index]
+
+
+def for_two_dimensions(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    rows, columns = index.shape
+    out = input.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            k = int(index[i, j])
+            out[i, j] = input[k, j] if dim % 2 == 0 else input[i, k]
+    return out
+
+
+loops = Exercise(
+    id="gather.loops",
+    name="gather",
+    signature="gather(input [*in], dim, index [*out]) → [*out]",
+    right=gather_loop,
+    cases=gather_cases,
+    misconceptions=(
+        Misconception(
+            "two-dimensions",
+            "This is the rule for two dimensions; the exercise asks for any number of them.",
+            DIMENSIONS,
+            for_two_dimensions,
+        ),
+        Misconception(
+            "input-positions",
+            "You visit every position of the input. It is the index that says how many outputs "
+            "there are, and where they stand.",
+            SHAPES,
+            over_the_input,
+        ),
+        Misconception(
+            "input-shape",
+            "Your result has the shape of the input. The index may be longer or shorter, and the "
+            "result goes with it.",
+            SHAPES,
+            shaped_like_the_input,
+        ),
+        Misconception(
+            "negative-dim",
+            "A negative dim counts from the end, and no dimension has a negative number: where you "
+            "compare the two, they never meet.",
+            DIMENSIONS,
+            negative_dim_never_met,
+        ),
+        Misconception(
+            "negative-slice",
+            "With dim −1, dim + 1 is 0, and a slice from there takes the whole position again.",
+            DIMENSIONS,
+            cut_at_dim,
+        ),
+        Misconception(
+            "first-dimension",
+            "Your index always chooses along the first dimension, whatever dim says.",
+            "01-gather#two-dimensions",
+            along_the_first,
+        ),
+        Misconception(
+            "scatter",
+            "You write to the place that the index names. Gather reads there; writing there is "
+            "scatter, its opposite.",
+            "02-scatter#the-rule",
+            sent_not_read,
+        ),
+        Misconception(
+            "whole-rows",
+            "Each entry of your index picks a whole row. In gather it picks one element.",
+            RULE,
+            whole_rows,
+        ),
+        Misconception(
+            "counted-in-memory",
+            "Your index counts through the whole input, as it lies in memory. In gather it counts "
+            "along dim only.",
+            RULE,
+            counted_in_memory,
+        ),
+    ),
+    page=RULE,
+    differentiable=("input",),
+    linear_in="input",
+)
+
+
+# ---- gather.pick_points
+
+
+def pick_points_loop(features: Tensor, index: Tensor) -> Tensor:
+    (B, C, N), (_, M) = features.shape, index.shape
+    out = features.new_zeros(B, C, M)
+    for b in range(B):
+        for m in range(M):
+            k = int(index[b, m])
+            if not 0 <= k < N:
+                raise IndexError(f"index: got {k}, wanted 0 to {N - 1}")
+            out[b, :, m] = features[b, :, k]
+    return out
+
+
+def pick_points_cases(g: Generator) -> Iterator[Case]:
+    def case(B, C, N, M, kind="ordinary", dtype=torch.float64):
+        return Case(
+            {"features": numbers(g, B, C, N, dtype=dtype), "index": integers(g, N, B, M)}, kind
+        )
+
+    def given(index, kind, refuse=None):
+        return Case({"features": numbers(g, 2, 3, 5), "index": torch.tensor(index)}, kind, refuse)
+
+    yield case(1, 2, 3, 2)
+    yield case(2, 3, 5, 4)
+    yield case(3, 2, 4, 7)
+    yield case(1, 1, 1, 1, "one")
+    yield case(2, 1, 4, 3, "one")
+    yield case(2, 3, 5, 0, "empty")
+    yield case(0, 3, 5, 2, "empty")
+    yield case(2, 3, 5, 4, "dtype", torch.float32)
+    yield case(2, 3, 5, 4, "dtype", torch.int64)
+    yield spread(case(2, 3, 5, 4))
+    yield given([[4, 0], [0, 4]], "extreme")
+    yield given([[3, 3, 3, 3], [3, 3, 3, 3]], "repeated")
+    yield given([[0, 5], [1, 2]], "refused", REFUSE)
+
+
+def first_channel(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(2, index[:, None])
+
+
+def every_batch_like_the_first(features: Tensor, index: Tensor) -> Tensor:
+    return features[:, :, index[0]]
+
+
+def along_channels(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(1, index[:, None].expand(-1, features.shape[1], -1))
+
+
+def channels_last(features: Tensor, index: Tensor) -> Tensor:
+    return pick_points_loop(features, index).mT
+
+
+def two_dimensions(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(2, index)
+
+
+def batches_crossed(features: Tensor, index: Tensor) -> Tensor:
+    return features[:, :, index]
+
+
+pick_points = Exercise(
+    id="gather.pick_points",
+    name="pick_points",
+    signature="pick_points(features [B, C, N], index [B, M]) → [B, C, M]",
+    right=pick_points_loop,
+    cases=pick_points_cases,
+    misconceptions=(
+        Misconception(
+            "two-dimensions",
+            "The index has two dimensions, features have three: gather wants as many in both.",
+            TRAP,
+            two_dimensions,
+        ),
+        Misconception(
+            "first-channel",
+            "Your index has no channel axis of full size, so only channel 0 came back.",
+            TRAP,
+            first_channel,
+        ),
+        Misconception(
+            "dim-1", "You used dim=1, the channels; points are dim=2.", RULE, along_channels
+        ),
+        Misconception(
+            "first-batch",
+            "Every batch is read with the index of batch 0.",
+            OPERATOR,
+            every_batch_like_the_first,
+        ),
+        Misconception(
+            "channels-last",
+            "The points are right, the layout is not: channels come before points.",
+            OPERATOR,
+            channels_last,
+        ),
+        Misconception(
+            "crossed",
+            "Indexing with [B, M] reads every batch with every index: one dimension too many.",
+            TRAP,
+            batches_crossed,
+        ),
+    ),
+    page=OPERATOR,
+    differentiable=("features",),
+    linear_in="features",
+    large=lambda g: {"features": numbers(g, 2, 3, 3000), "index": integers(g, 3000, 2, 2500)},
+    fast=gather_points,
+)
+
+
+# ---- gather.padded
+
+
+def padded_loop(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    (B, C, N), (_, M) = features.shape, index.shape
+    out = features.new_full((B, C, M), fill)
+    for b in range(B):
+        for m in range(M):
+            k = int(index[b, m])
+            if not -1 <= k < N:
+                raise IndexError(f"index: got {k}, wanted -1 to {N - 1}")
+            if k >= 0:
+                out[b, :, m] = features[b, :, k]
+    return out
+
+
+def padded_cases(g: Generator) -> Iterator[Case]:
+    def case(B, C, N, M, fill, kind="ordinary", dtype=torch.float64):
+        index = integers(g, N, B, M, low=-1)
+        index[:1, :1] = -1  # one is missing, and one is point 0
+        index[:1, -1:] = 0
+        return Case(
+            {"features": numbers(g, B, C, N, dtype=dtype), "index": index, "fill": fill}, kind
+        )
+
+    def given(index, fill, kind, refuse=None):
+        features = numbers(g, len(index), 2, 4)
+        arguments = {"features": features, "index": torch.tensor(index), "fill": fill}
+        return Case(arguments, kind, refuse)
+
+    yield case(1, 2, 3, 3, 0.0)
+    yield case(1, 2, 4, 3, -1.0)
+    yield case(2, 3, 5, 4, 90.0)
+    yield case(3, 2, 4, 7, float("-inf"))
+    yield case(1, 1, 1, 12, 8.0, "one")
+    yield case(2, 3, 5, 0, -1.0, "empty")
+    yield case(0, 3, 5, 2, -1.0, "empty")
+    nobody = {"features": numbers(g, 2, 3, 0), "index": torch.full((2, 2), -1), "fill": 7.0}
+    yield Case(nobody, "empty")
+    yield case(2, 3, 5, 4, -1.0, "dtype", torch.float32)
+    yield case(2, 3, 5, 4, -1.0, "dtype", torch.float16)
+    yield spread(case(2, 3, 5, 4, -1.0))
+    yield given([[3, 0, 0, 3]], 0.0, "extreme")
+    yield given([[2, 2, -1, 2]], -1.0, "repeated")
+    yield given([[-1, -1, -1], [2, -1, 0]], 50.0, "missing")
+    yield given([[-1, 3, 1]], float("-inf"), "missing")
+    yield given([[0, 4, 1, -1]], 0.0, "refused", REFUSE)
+    yield given([[0, -2, 1, -1]], 0.0, "refused", REFUSE)
+
+
+def picked_by_gather(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(2, index[:, None].expand(-1, features.shape[1], -1))
+
+
+def given_to_gather(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return picked_by_gather(features, index)
+
+
+def last_point(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return picked_by_gather(features, index % features.shape[2])
+
+
+def point_zero(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return picked_by_gather(features, index.clamp(min=0))
+
+
+def always_zero(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return padded_loop(features, index, 0.0)
+
+
+def zero_is_missing(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return padded_loop(features, index.where(index > 0, -1), fill)
+
+
+def times_a_mask(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    there = (index >= 0)[:, None]
+    return padded_loop(features, index, 0.0) * there + fill * ~there
+
+
+def shifted(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    column = features.new_full((*features.shape[:2], 1), fill)
+    return picked_by_gather(torch.cat([column, features], 2), index.clamp(min=0))
+
+
+def first_channel_padded(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    return padded_loop(features[:, :1], index, fill)
+
+
+padded = Exercise(
+    id="gather.padded",
+    name="pick_points_padded",
+    signature="pick_points_padded(features [B, C, N], index [B, M], fill=0.) → [B, C, M]",
+    right=padded_loop,
+    cases=padded_cases,
+    misconceptions=(
+        Misconception(
+            "first-channel",
+            "Your index has no channel axis of full size, so only channel 0 came back.",
+            TRAP,
+            first_channel_padded,
+        ),
+        Misconception(
+            "refused",
+            "You give −1 to gather as it is, and gather refuses it.",
+            OPERATOR,
+            given_to_gather,
+        ),
+        Misconception(
+            "last-point",
+            "−1 read the last point of the cloud: it was counted from the end.",
+            ALWAYS_THERE,
+            last_point,
+        ),
+        Misconception(
+            "point-0",
+            "Where nothing should be, the features of point 0 came back.",
+            OPERATOR,
+            point_zero,
+        ),
+        Misconception(
+            "zero-is-missing",
+            "Who asks for point 0 gets fill as well. Point 0 is a point like any other.",
+            OPERATOR,
+            zero_is_missing,
+        ),
+        Misconception(
+            "always-zero",
+            "Missing points give 0, whatever fill is.",
+            OPERATOR,
+            always_zero,
+        ),
+        Misconception(
+            "times-a-mask",
+            "You multiply fill by a mask of ones and zeros. Zero times −∞ is not zero but nan.",
+            "01-gather#grouping",
+            times_a_mask,
+        ),
+        Misconception(
+            "shifted",
+            "The column that you put before the points moved all of them by one place; the index "
+            "still counts from the old beginning.",
+            OPERATOR,
+            shifted,
+        ),
+    ),
+    page=OPERATOR,
+    differentiable=("features",),
+    linear_in="features",
+    large=lambda g: {
+        "features": numbers(g, 2, 3, 3000),
+        "index": integers(g, 3000, 2, 2500, low=-1),
+        "fill": -1.0,
+    },
+    fast=gather_points,
+)
+
+
+# ---- gather.along
+
+
+def along_loop(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    sizes = common_sizes(input, index, dim)
+    out = input.new_zeros(sizes)
+    for position in product(*map(range, sizes)):
+        source = list(within(input.shape, position))
+        source[dim] = int(index[within(index.shape, position)])  # −1 is the last one
+        out[position] = input[tuple(source)]
+    return out
+
+
+def common_sizes(input: Tensor, index: Tensor, dim: int) -> list[int]:
+    """Where one has size 1, the other's; along dim the index's."""
+    sizes = [s if i == 1 else i for s, i in zip(input.shape, index.shape, strict=True)]
+    sizes[dim] = index.shape[dim]
+    return sizes
+
+
+def within(shape: tuple[int, ...], position: tuple[int, ...]) -> tuple[int, ...]:
+    """The position in a tensor of this shape: where its size is 1, place 0 serves them all."""
+    return tuple(0 if size == 1 else p for size, p in zip(shape, position, strict=True))
+
+
+def along_cases(g: Generator) -> Iterator[Case]:
+    def case(shape, asked, dim, kind="ordinary", dtype=torch.float64):
+        index = integers(g, shape[dim], *asked)
+        return Case({"input": numbers(g, *shape, dtype=dtype), "index": index, "dim": dim}, kind)
+
+    def given(shape, index, dim, kind):
+        return Case({"input": numbers(g, *shape), "index": index, "dim": dim}, kind)
+
+    yield case((2, 3), (1, 2), 1)
+    yield case((1, 3), (3, 2), 1)
+    yield case((4, 2, 1), (3, 1, 2), 0)
+    yield case((2, 3, 4), (1, 1, 2), 2)
+    yield case((2, 3, 4), (2, 1, 4), 1)
+    yield case((2, 3), (4, 1), -2)
+    yield given((3, 1, 4), integers(g, 4, 1, 2, 5, low=-4), -1, "ordinary")
+    yield given((2, 1, 5), integers(g, 0, 1, 3, 4, low=-5), 2, "ordinary")
+    yield case((1, 1), (1, 1), 0, "one")
+    yield case((3, 1), (1, 8), 1, "one")
+    yield case((3, 4), (1, 0), 1, "empty")
+    yield case((0, 4), (1, 2), 1, "empty")
+    yield case((1, 4), (0, 2), 1, "empty")
+    yield case((3, 4), (1, 2), 1, "dtype", torch.float32)
+    yield case((3, 4), (2, 1), 0, "dtype", torch.int64)
+    yield spread(case((2, 3, 4), (2, 1, 5), 2))
+    yield given((3, 4), torch.tensor([[-4, -1, 0, 3]]), 1, "extreme")
+    yield given((3, 4), torch.full((1, 6), 2), 1, "repeated")
+
+
+def gather_alone(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    return input.gather(dim, index % input.shape[dim])
+
+
+def input_as_it_is(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    sizes = list(input.shape)
+    sizes[dim] = index.shape[dim]
+    return input.gather(dim, (index % input.shape[dim]).expand(sizes))
+
+
+def index_as_it_is(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    sizes = list(index.shape)
+    sizes[dim] = input.shape[dim]
+    return input.expand(sizes).gather(dim, index % input.shape[dim])
+
+
+def dim_too(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    wide, every = torch.broadcast_tensors(input, index)
+    return wide.gather(dim, every % input.shape[dim])
+
+
+def dim_never_met(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    sizes = list(map(max, input.shape, index.shape))
+    wide = [input.shape[d] if d == dim else size for d, size in enumerate(sizes)]
+    every = [index.shape[d] if d == dim else size for d, size in enumerate(sizes)]
+    return input.expand(wide).gather(dim, (index % input.shape[dim]).expand(every))
+
+
+def one_list_for_all(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    return input.index_select(dim, index.flatten() % input.shape[dim])
+
+
+def negative_refused(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    every = index.expand(common_sizes(input, index, dim))
+    wide = list(every.shape)
+    wide[dim] = input.shape[dim]
+    return input.expand(wide).gather(dim, every)
+
+
+def negative_is_missing(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    return along_loop(input, index.clamp(min=0), dim).masked_fill(index < 0, 0)
+
+
+def negative_is_zero(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    return along_loop(input, index.clamp(min=0), dim)
+
+
+along = Exercise(
+    id="gather.along",
+    name="take_along",
+    signature="take_along(input, index, dim) → sizes broadcast, along dim the index's",
+    right=along_loop,
+    cases=along_cases,
+    misconceptions=(
+        Misconception(
+            "no-broadcast",
+            "This is gather by itself: a size of 1 in the index stays 1, and one in the input is "
+            "too small.",
+            SHAPES,
+            gather_alone,
+        ),
+        Misconception(
+            "input-of-one",
+            "Your index goes with the input's sizes. The input may have a size of 1 too.",
+            SHAPES,
+            input_as_it_is,
+        ),
+        Misconception(
+            "index-of-one",
+            "Your input goes with the index's sizes. The index may have a size of 1 too.",
+            SHAPES,
+            index_as_it_is,
+        ),
+        Misconception(
+            "dim-broadcasts",
+            "You broadcast along dim as well. There, the two sizes have nothing to do with each "
+            "other.",
+            SHAPES,
+            dim_too,
+        ),
+        Misconception(
+            "negative-dim",
+            "A negative dim counts from the end, and no dimension has a negative number: where you "
+            "compare the two, they never meet.",
+            DIMENSIONS,
+            dim_never_met,
+        ),
+        Misconception(
+            "one-list",
+            "You made one list of the index, for all rows alike. Each row has its own.",
+            RULE,
+            one_list_for_all,
+        ),
+        Misconception(
+            "negative-refused",
+            "The shapes are right. A negative index counts from the end here, and gather refuses "
+            "it.",
+            ALWAYS_THERE,
+            negative_refused,
+        ),
+        Misconception(
+            "negative-is-missing",
+            "A negative index counts from the end here; −1 does not mean missing.",
+            ALWAYS_THERE,
+            negative_is_missing,
+        ),
+        Misconception(
+            "negative-is-zero",
+            "Your negative indices all read element 0. Here they count from the end.",
+            ALWAYS_THERE,
+            negative_is_zero,
+        ),
+    ),
+    page=SHAPES,
+    differentiable=("input",),
+    linear_in="input",
+    large=lambda g: {
+        "input": numbers(g, 3, 1, 2000),
+        "index": integers(g, 2000, 1, 4, 1500, low=-2000),
+        "dim": 2,
+    },
+    fast=torch.take_along_dim,
+)
+
+EXERCISES = (loops, pick_points, padded, along)

@@ -1,0 +1,505 @@
+"""Try an answer on an exercise's cases, and find the words for what is wrong.
+
+This runs a student's program as it is: it may raise, print, loop for ever or stop Python. `check`
+keeps it in a process of its own.
+"""
+
+import contextlib
+import io
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .exercise import KINDS, Case, Exercise, Misconception
+from .report import Report
+
+STEPS = 300  # on a large input; less is no loop
+DRAWN = 48  # elements, at most, of what is drawn
+PRINTED = 2000  # characters
+SHOWN = 1200  # characters of a value
+
+GENERIC = {
+    "unsolved": "Not solved yet: the function does not give anything back.",
+    "wrong-device": "Right on the CPU; on another device the result, or a helper tensor, is on "
+    "the wrong one.",
+    "accepts-bad-input": "Right, except that this input must be refused with an exception.",
+    "python-loop": "Right, but a Python loop over the elements",
+}
+
+
+def judge(
+    exercise: Exercise, answer: Callable, *, seed: int = 0, device: str | None = None
+) -> Report:
+    """The report on an answer. `device` is tried too, after the CPU."""
+    printed = Capped()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        report = verdict(exercise, answer, seed, device)
+    text = printed.getvalue()
+    return Report(**{**vars(report), "printed": text})
+
+
+def verdict(exercise: Exercise, answer: Callable, seed: int, device: str | None) -> Report:
+    cases = sorted(exercise.cases(Generator().manual_seed(seed)), key=lambda case: case.size)
+    trials = []
+    for case in cases:
+        trial = Trial(case, call(exercise.right, case), call(answer, case), exercise)
+        if trial.unsolved:
+            return Report(exercise.id, False, "unsolved", GENERIC["unsolved"], exercise.page)
+        trials.append(trial)
+    if any(trial.fault for trial in trials):
+        return failed(exercise, answer, trials)
+    found = [wrong_gradient(exercise, answer, case) for case in cases]
+    found.append(slow(exercise, answer, seed))
+    if device is not None:
+        found += [wrong_device(exercise, answer, case, device) for case in cases]
+    return next((report for report in found if report), Report(exercise.id, True))
+
+
+# ---- one call
+
+
+class Capped(io.StringIO):
+    """Keeps the beginning of what is printed and drops the flood."""
+
+    def write(self, text: str) -> int:
+        room = PRINTED - self.tell()
+        if room > 0:
+            super().write(text if len(text) <= room else text[:room] + " …")
+        return len(text)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call gave: a value or an exception; and which of its arguments it changed."""
+
+    value: Any = None
+    error: BaseException | None = None
+    changed: tuple[str, ...] = ()
+
+
+def copied(value: Any, device: str | None = None) -> Any:
+    """The same, strides included, in memory of its own."""
+    if not isinstance(value, Tensor):
+        return value
+    fresh = torch.empty_strided(
+        value.shape, value.stride(), dtype=value.dtype, device=device or value.device
+    )
+    return fresh.copy_(value)
+
+
+def call(function: Callable, case: Case) -> Outcome:
+    arguments = {name: copied(value) for name, value in case.arguments.items()}
+    try:
+        value = function(*arguments.values())
+    except BaseException as error:
+        return Outcome(error=error)
+    changed = [name for name, given in case.arguments.items() if not same(given, arguments[name])]
+    return Outcome(value, changed=tuple(changed))
+
+
+def same(a: Any, b: Any, tolerance: float = 0.0) -> bool:
+    """Equal in type, shape, dtype and values; nan equals nan."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+            return False
+        if a.is_floating_point() or a.is_complex():
+            return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+        return torch.equal(a, b)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and bool(a == b)
+
+
+# ---- one case
+
+
+class Trial:
+    """A case, what it should give and what it gave; `fault` is what is wrong, None if nothing."""
+
+    def __init__(self, case: Case, wanted: Outcome, got: Outcome, exercise: Exercise) -> None:
+        self.case, self.wanted, self.got, self.exercise = case, wanted, got, exercise
+        if wanted.error is not None and case.refuse is None:
+            raise AssertionError(f"{exercise.id}: the reference fails") from wanted.error
+        self.fault = self._fault()
+
+    @property
+    def unsolved(self) -> bool:
+        """As a stub leaves it: nothing is given back, or the exception that a stub raises."""
+        nothing = self.got.error is None and (self.got.value is None or self.got.value is ...)
+        return nothing or isinstance(self.got.error, NotImplementedError)
+
+    def _fault(self) -> str | None:
+        got, refuse = self.got, self.case.refuse
+        if refuse is not None:
+            if got.error is None:
+                return "accepts-bad-input"
+            return None if isinstance(got.error, refuse) else "raises"
+        if got.error is not None:
+            return "raises"
+        normal = self.exercise.normal
+        parts = pairs(self.wanted.value, got.value)
+        if parts is None:
+            return "wrong-type"
+        if any(w.shape != g.shape for w, g in parts):
+            return "wrong-shape"
+        if any(w.dtype != g.dtype for w, g in parts):
+            return "wrong-dtype"
+        if not same(normal(self.wanted.value), normal(got.value), self.exercise.tolerance):
+            return "wrong-values"
+        return "in-place" if got.changed else None
+
+    def agrees_with(self, other: Outcome) -> bool:
+        """Whether the answer did what another program does."""
+        if self.fault == "in-place":  # its values are right
+            return False
+        if self.got.error is not None or other.error is not None:
+            return said(self.got.error) == said(other.error)
+        if pairs(self.got.value, other.value) is None:
+            return same(self.got.value, other.value)
+        normal, tolerance = self.exercise.normal, self.exercise.tolerance
+        try:
+            return same(normal(self.got.value), normal(other.value), tolerance)
+        except (RuntimeError, IndexError, TypeError):  # a shape that has no normal form
+            return same(self.got.value, other.value, tolerance)
+
+
+def pairs(wanted: Any, got: Any) -> list[tuple[Tensor, Tensor]] | None:
+    """The tensors of two results side by side; None where the types differ."""
+    if isinstance(wanted, Tensor):
+        return [(wanted, got)] if isinstance(got, Tensor) else None
+    if not (isinstance(wanted, tuple | list) and isinstance(got, tuple | list)):
+        return None
+    if len(got) != len(wanted):
+        return None
+    parts = [pairs(w, g) for w, g in zip(wanted, got, strict=True)]
+    return None if None in parts else [pair for part in parts for pair in part]
+
+
+def said(error: BaseException | None) -> str:
+    """An exception without the numbers in its message, which differ from case to case."""
+    return "" if error is None else re.sub(r"-?\d+", "#", message(error))
+
+
+def message(error: BaseException) -> str:
+    """An exception in words; its class is the answer's own, and may have none."""
+    return f"{type(error).__name__}: {quoted(error, str)}"
+
+
+def quoted(value: Any, words: Callable[[Any], str] = repr) -> str:
+    try:
+        return words(value)[:SHOWN]
+    except Exception as error:
+        return f"(cannot be shown: {type(error).__name__})"
+
+
+# ---- what is wrong, in words
+
+
+def failed(exercise: Exercise, answer: Callable, trials: list[Trial]) -> Report:
+    failing = [trial for trial in trials if trial.fault]
+    smallest = failing[0]
+    if known := recognised(exercise, trials):
+        key, words, page = known.key, known.words, known.page
+        smallest = next((t for t in failing if not misses(exercise, known, t)), smallest)
+    else:
+        (key, words), page = general(failing), exercise.page
+    return Report(
+        exercise.id,
+        False,
+        key,
+        words,
+        page,
+        case={name: shown(value) for name, value in smallest.case.arguments.items()},
+        expected=expected(smallest),
+        got=received(smallest.got),
+        difference=difference(smallest),
+        picture=picture(exercise, answer, smallest),
+    )
+
+
+def recognised(exercise: Exercise, trials: list[Trial]) -> Misconception | None:
+    """The wrong turn that explains every case, else one that explains the ordinary ones."""
+    asked = [trial for trial in trials if trial.case.refuse is None]
+    ordinary = [trial for trial in asked if trial.case.kind == "ordinary"]
+    for group in (trials, asked, ordinary):
+        if not any(trial.fault for trial in group):
+            continue
+        for misconception in exercise.misconceptions:
+            if all(trial.agrees_with(call(misconception.wrong, trial.case)) for trial in group):
+                return misconception
+    return None
+
+
+def misses(exercise: Exercise, misconception: Misconception, trial: Trial) -> bool:
+    """Whether the wrong turn does not show in this case."""
+    return not trial.agrees_with(call(misconception.wrong, trial.case))
+
+
+def general(failing: list[Trial]) -> tuple[str | None, str]:
+    """Words for what no misconception of the exercise explains."""
+    first, kinds = failing[0], {trial.case.kind for trial in failing}
+    faults = {trial.fault for trial in failing}
+    if faults == {"in-place"}:
+        return "in-place", f"Right values, but {what(first)}"
+    if faults == {"accepts-bad-input"}:
+        return "accepts-bad-input", GENERIC["accepts-bad-input"]
+    if len(kinds) == 1 and kinds != {"ordinary"}:
+        (kind,) = kinds
+        return f"fails-{kind}", f"Right, except for {KINDS[kind]}: {what(first)}"
+    if first.fault == "wrong-values":
+        return None, "The shape is right, some values are not."
+    return first.fault, what(first)[0].upper() + what(first)[1:]
+
+
+def what(trial: Trial) -> str:
+    """One sentence on what went wrong in this case."""
+    got, wanted = trial.got, trial.wanted.value
+    parts = None if got.error else pairs(wanted, got.value)
+    match trial.fault:
+        case "raises":
+            return f"it raises {message(got.error).strip().splitlines()[0]}"
+        case "wrong-type":
+            return f"it gives {kind_of(got.value)}, wanted {kind_of(wanted)}."
+        case "wrong-shape":
+            w, g = next((w, g) for w, g in parts if w.shape != g.shape)
+            return f"its shape is {list(g.shape)}, wanted {list(w.shape)}."
+        case "wrong-dtype":
+            w, g = next((w, g) for w, g in parts if w.dtype != g.dtype)
+            return f"its dtype is {short(g.dtype)}, wanted {short(w.dtype)}."
+        case "in-place":
+            return f"it changes {' and '.join(got.changed)} in place."
+        case "accepts-bad-input":
+            return "this input must be refused with an exception."
+    return "the values differ."
+
+
+def kind_of(value: Any) -> str:
+    name = "tensor" if isinstance(value, Tensor) else type(value).__name__
+    if not isinstance(value, tuple | list):
+        return f"a {name}"
+    return f"a {name} of {', '.join(kind_of(part) for part in value[:4]) or 'nothing'}"
+
+
+def short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def shown(value: Any) -> str:
+    """A value as text, a large one with its middle left out."""
+    if isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value):
+        return "\n".join(shown(part) for part in value)
+    if not isinstance(value, Tensor):
+        return quoted(value)
+    about = f"{list(value.shape)} {short(value.dtype)}"
+    if not value.numel():
+        return about
+    whole = value.detach().double() if value.is_floating_point() else value.detach()
+    body = re.sub(r",\s+dtype=[\w.]+|\)$", "", repr(whole.cpu()).removeprefix("tensor("))
+    body = body.replace("\n       ", "\n")  # as wide as the prefix was
+    text = body if len(body) <= SHOWN else body[:SHOWN] + " …"
+    return f"{about}: {text}" if "\n" not in text else f"{about}:\n{text}"
+
+
+def expected(trial: Trial) -> str:
+    if trial.case.refuse is None:
+        return shown(trial.wanted.value)
+    refuse = trial.case.refuse
+    names = refuse if isinstance(refuse, tuple) else (refuse,)
+    return " or ".join(name.__name__ for name in names)
+
+
+def received(got: Outcome) -> str:
+    if got.error is None:
+        return shown(got.value)
+    return message(got.error)
+
+
+def difference(trial: Trial) -> str:
+    """The first element that is not as it should be."""
+    if trial.fault != "wrong-values":
+        return ""
+    normal = trial.exercise.normal
+    for number, (w, g) in enumerate(pairs(normal(trial.wanted.value), normal(trial.got.value))):
+        close = torch.isclose(w.double(), g.double(), *2 * [trial.exercise.tolerance], True)
+        if not close.all():
+            place = (~close).nonzero()[0].tolist()
+            name = f"result[{number}]" if isinstance(trial.wanted.value, tuple) else "result"
+            at = "".join(f"[{k}]" for k in place)
+            return f"{name}{at} is {g[tuple(place)].item()}, wanted {w[tuple(place)].item()}"
+    return ""
+
+
+def picture(exercise: Exercise, answer: Callable, trial: Trial) -> str:
+    """Where each output comes from, in the answer and in the right one, where both are linear."""
+    name = exercise.linear_in
+    small = name and trial.case.refuse is None and trial.fault in ("wrong-values", "wrong-shape")
+    if not small or max(trial.case.arguments[name].numel(), trial.wanted.value.numel()) > DRAWN:
+        return ""
+    from gather3d import figures  # loads plotly: not before something is drawn
+
+    def of(function: Callable) -> Callable[[Tensor], Tensor]:
+        given = {key: copied(value) for key, value in trial.case.arguments.items()}
+        return lambda x: function(*{**given, name: x}.values())
+
+    shape = trial.case.arguments[name].shape
+    try:
+        drawn = figures.sources(of(answer), shape, compare=of(exercise.right))
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return ""  # an answer that is not linear has no such picture
+    return drawn._repr_html_() if hasattr(drawn, "svg") else ""
+
+
+# ---- what is right in value, and yet not right
+
+
+def wrong_gradient(exercise: Exercise, answer: Callable, case: Case) -> Report | None:
+    """The gradient of a random sum of the result, beside the one through the loop."""
+    names = [
+        name
+        for name in exercise.differentiable
+        if case.refuse is None and case.arguments[name].is_floating_point()
+    ]
+    if not names or case.size[0]:  # nothing flows through nothing
+        return None
+    through = [gradients(function, case, names) for function in (exercise.right, answer)]
+    for name, wanted, got in zip(names, *through, strict=True):
+        if wanted is None and got is not None:  # the result does not depend on it
+            wanted = torch.zeros_like(got)
+        if got is None and wanted is not None and bool(wanted.any()):
+            key, words = "no-gradient", f"Right values, but no gradient reaches {name}."
+        elif got is not None and not same(wanted, got, max(exercise.tolerance, 1e-9)):
+            key, words = "wrong-gradient", f"Right values, but the gradient of {name} is wrong."
+        else:
+            continue
+        call_text = {argument: shown(value) for argument, value in case.arguments.items()}
+        texts = [f"gradient of {name}: {'none' if g is None else shown(g)}" for g in (wanted, got)]
+        return Report(exercise.id, False, key, words, exercise.page, call_text, texts[0], texts[1])
+    return None
+
+
+def gradients(function: Callable, case: Case, names: list[str]) -> list[Tensor | None]:
+    arguments = {name: copied(value) for name, value in case.arguments.items()}
+    for name in names:
+        arguments[name] = arguments[name].double().requires_grad_()
+    inputs = [arguments[name] for name in names]
+    try:
+        result = function(*arguments.values())
+    except (RuntimeError, TypeError):  # numpy() of a tensor that wants a gradient, for one
+        return [None] * len(names)
+    if not result.requires_grad:
+        return [None] * len(names)
+    generator = Generator().manual_seed(result.numel())
+    weights = torch.rand(result.shape, generator=generator, dtype=result.dtype)
+    return list(torch.autograd.grad(result, inputs, weights, allow_unused=True))
+
+
+def slow(exercise: Exercise, answer: Callable, seed: int) -> Report | None:
+    """A loop over elements takes the more steps the more elements there are; one over taps or
+    corners does not. Steps are the same on every machine; the time is for the words alone."""
+    if exercise.large is None:
+        return None
+    cases = exercise.cases(Generator().manual_seed(seed))
+    small = max((case for case in cases if case.kind == "ordinary"), key=lambda case: case.size)
+    allowed = max(STEPS, 3 * steps(answer, small.arguments))
+    given = exercise.large(Generator().manual_seed(seed))
+    if steps(answer, given, allowed) <= allowed:
+        return None
+    words = f"{GENERIC['python-loop']}{slower(exercise, answer, given)}."
+    return Report(exercise.id, False, "python-loop", words, exercise.page)
+
+
+def steps(answer: Callable, given: Mapping[str, Any], limit: float = float("inf")) -> int:
+    """What a call takes: lines of Python or tensor operations, counted a little past the limit."""
+    counted = Counter(answer, limit)
+    with contextlib.suppress(TooManySteps), counted:
+        answer(*(copied(value) for value in given.values()))
+    return counted.steps
+
+
+def slower(exercise: Exercise, answer: Callable, given: Mapping[str, Any]) -> str:
+    if exercise.fast is None:
+        return ""
+    times = []
+    exercise.fast(*(copied(value) for value in given.values()))  # warm
+    for function in (exercise.fast, answer):
+        arguments = [copied(value) for value in given.values()]
+        start = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - start)
+    ratio = times[1] / max(times[0], 1e-6)
+    return f": {ratio:.0f} times slower than a few tensor operations" if ratio > 2 else ""
+
+
+class TooManySteps(BaseException):
+    """Enough is counted."""
+
+
+class Counter:
+    """Counts what a call does: lines of Python in its own functions, and tensor operations."""
+
+    def __init__(self, function: Callable, limit: float) -> None:
+        self.limit = limit
+        self.lines = self.operations = 0
+        self.own = getattr(function, "__globals__", None)  # shared by all that a notebook defines
+
+    @property
+    def steps(self) -> int:
+        return max(self.lines, self.operations)
+
+    def __enter__(self) -> "Counter":
+        counter = self
+
+        class Operations(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                counter.operations += 1
+                counter._enough()
+                return function(*args, **(kwargs or {}))
+
+        def trace(frame, event, _):
+            if frame.f_globals is not counter.own:
+                return None
+            if event == "line":
+                counter.lines += 1
+                counter._enough()
+            return trace
+
+        self._mode, self._before = Operations(), sys.gettrace()
+        self._mode.__enter__()
+        sys.settrace(trace)
+        return self
+
+    def _enough(self) -> None:
+        if self.steps > self.limit:
+            raise TooManySteps
+
+    def __exit__(self, *error) -> None:
+        sys.settrace(self._before)
+        self._mode.__exit__(*error)
+
+
+def wrong_device(exercise: Exercise, answer: Callable, case: Case, device: str) -> Report | None:
+    if case.refuse is not None:
+        return None
+    given = {name: copied(value, device) if isinstance(value, Tensor) else value
+             for name, value in case.arguments.items()}  # fmt: skip
+    try:
+        result = answer(*given.values())
+    except Exception as error:
+        got = message(error)
+    else:
+        wrong = [part for part, _ in pairs(result, result) if part.device.type != device]
+        if not wrong:
+            return None
+        got = f"a result on {wrong[0].device}"
+    text = {name: shown(value) for name, value in case.arguments.items()}
+    words = GENERIC["wrong-device"]
+    return Report(
+        exercise.id, False, "wrong-device", words, exercise.page, text, f"a result on {device}", got
+    )

@@ -1,0 +1,697 @@
+"""Chapter 7's exercises: a dense volume, the pairs of one tap, a submanifold convolution."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from gather3d.indexing import ravel_index, unravel_index
+from gather3d.voxels import neighbour_index
+
+from .exercise import Case, Exercise, Misconception, integers, numbers, strided
+
+Triple = tuple[int, int, int]
+Pair = tuple[Tensor, Tensor]
+
+RULE = "07-sparse-convolution#the-rule"
+RULEBOOK = "07-sparse-convolution#the-rulebook"
+MAP = "07-sparse-convolution#build-the-map"
+MULTIPLY = "07-sparse-convolution#gather-multiply-scatter-add"
+DENSE = "07-sparse-convolution#to-a-dense-grid-and-back"
+BATCH = "07-sparse-convolution#in-the-wild"
+MARGIN = "05-voxels#the-operator-voxels-that-touch"
+
+
+def voxels(generator: Generator, count: int, batch_size: int, shape: Triple) -> Tensor:
+    """Voxels (b, z, y, x), sorted, among them the last of the grid.
+
+    No (z, y, x) stands twice, not even in two batches: what a mistake with the batch does is then
+    one thing, whichever way it is written.
+    """
+    cells = prod(shape)
+    zyx = torch.randperm(cells - 1, generator=generator)[: count - 1]
+    b = integers(generator, batch_size, count - 1)
+    last = torch.tensor([batch_size * cells - 1])
+    return unravel_index(torch.cat([b * cells + zyx, last]).sort()[0], (batch_size, *shape))
+
+
+def no_voxels() -> Tensor:
+    return torch.zeros(0, 4, dtype=torch.int64)
+
+
+def all_strided(case: Case) -> Case:
+    """The same call with tensors that are not contiguous."""
+    given = case.arguments.items()
+    return Case({n: strided(v) if isinstance(v, Tensor) else v for n, v in given}, "strided")
+
+
+# ---- sparse.to_dense
+
+
+def to_volume_loop(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = features.new_zeros(batch_size, features.shape[1], *shape)
+    for row, (b, z, y, x) in enumerate(coords.tolist()):
+        volume[b, :, z, y, x] = features[row]
+    return volume
+
+
+def to_volume_fast(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = features.new_zeros(batch_size, features.shape[1], *shape)
+    b, z, y, x = coords.unbind(1)
+    volume[b, :, z, y, x] = features
+    return volume
+
+
+def to_volume_cases(g: Generator) -> Iterator[Case]:
+    def filled(coords, B, C, shape, kind="ordinary", dtype=torch.float64):
+        features = numbers(g, len(coords), C, dtype=dtype)
+        names = ("coords", "features", "batch_size", "shape")
+        return Case(dict(zip(names, (coords, features, B, shape), strict=True)), kind)
+
+    def case(V, B, C, shape, kind="ordinary", dtype=torch.float64):
+        return filled(voxels(g, V, B, shape), B, C, shape, kind, dtype)
+
+    yield case(2, 1, 2, (3, 1, 2))
+    two_batches = voxels(g, 3, 2, (3, 1, 2))
+    two_batches[0, 0] = 0
+    yield filled(two_batches, 2, 1, (3, 1, 2))
+    yield case(3, 1, 1, (4, 2, 3))
+    yield case(7, 2, 5, (4, 2, 3))
+    yield case(12, 3, 4, (5, 2, 3))
+    yield case(9, 2, 4, (3, 3, 3))
+    yield case(1, 1, 1, (1, 1, 1), "one")
+    yield case(3, 1, 1, (4, 1, 1), "one")
+    yield filled(no_voxels(), 2, 3, (4, 2, 3), "empty")
+    yield case(5, 2, 0, (4, 2, 3), "empty")
+    yield case(7, 2, 5, (4, 2, 3), "dtype", torch.float32)
+    yield case(7, 2, 5, (4, 2, 3), "dtype", torch.float16)
+    yield all_strided(case(7, 2, 5, (4, 2, 3)))
+    corners = torch.tensor([[b, 3 * z, y, 2 * x] for b, z, y, x in product((0, 1), repeat=4)])
+    yield filled(corners, 2, 3, (4, 2, 3), "extreme")
+    same_place = torch.tensor([[b, 2, 1, 1] for b in range(3)])
+    yield filled(same_place, 3, 2, (4, 2, 3), "repeated")
+
+
+def channels_last(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    return to_volume_loop(coords, features, batch_size, shape).movedim(1, -1)
+
+
+def not_permuted(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    rows = channels_last(coords, features, batch_size, shape)
+    return rows.reshape(batch_size, features.shape[1], *shape)
+
+
+def x_first(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = features.new_zeros(batch_size, features.shape[1], *shape)
+    b, z, y, x = coords.unbind(1)
+    volume[b, :, x, y, z] = features
+    return volume
+
+
+def x_first_in_shape(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    return to_volume_loop(coords, features, batch_size, shape).transpose(2, 4)
+
+
+def placed(flat: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    """Rows written at a flat index, unfolded."""
+    rows = features.new_zeros(batch_size * prod(shape), features.shape[1])
+    rows[flat] = features
+    return rows.unflatten(0, (batch_size, *shape)).movedim(-1, 1)
+
+
+def x_first_flat(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    (D, H, W), (b, z, y, x) = shape, coords.unbind(1)
+    return placed(((b * D + x) * H + y) * W + z, features, batch_size, shape)
+
+
+def wrong_row_stride(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    (D, H, W), (b, z, y, x) = shape, coords.unbind(1)
+    return placed((b * D + z) * H * W + y * H + x, features, batch_size, shape)
+
+
+def in_first_batch(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    return to_volume_loop(coords * coords.new_tensor([0, 1, 1, 1]), features, batch_size, shape)
+
+
+def in_every_batch(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = features.new_zeros(batch_size, features.shape[1], *shape)
+    _, z, y, x = coords.unbind(1)
+    volume[:, :, z, y, x] = features.T
+    return volume
+
+
+def rows_as_columns(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = features.new_zeros(batch_size, features.shape[1], *shape)
+    b, z, y, x = coords.unbind(1)
+    volume[b, :, z, y, x] = features.T
+    return volume
+
+
+def default_dtype(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = torch.zeros(batch_size, features.shape[1], *shape)
+    b, z, y, x = coords.unbind(1)
+    volume[b, :, z, y, x] = features
+    return volume
+
+
+def default_dtype_copy(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    rows = torch.zeros(batch_size * prod(shape), features.shape[1])
+    rows = rows.index_copy(0, ravel_index(coords, (batch_size, *shape)), features)
+    return rows.unflatten(0, (batch_size, *shape)).movedim(-1, 1)
+
+
+def integer_dtype(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    volume = coords.new_zeros(batch_size, features.shape[1], *shape)
+    b, z, y, x = coords.unbind(1)
+    volume[b, :, z, y, x] = features
+    return volume
+
+
+SWAPPED = "x and z are swapped: a row of coords is (b, z, y, x), as the volume's axes are."
+OTHER_DTYPE = (
+    "The volume does not have the dtype of features. torch.zeros makes float32, whatever you mean "
+    "to write into it."
+)
+
+to_dense = Exercise(
+    id="sparse.to_dense",
+    name="to_volume",
+    signature=(
+        "to_volume(coords [V, 4], features [V, C], batch_size, shape (D, H, W)) → [B, C, D, H, W]"
+    ),
+    right=to_volume_loop,
+    cases=to_volume_cases,
+    misconceptions=(
+        Misconception(
+            "channels-last",
+            "Every voxel is in its place, but the channels are the last axis; they come right "
+            "after the batch.",
+            DENSE,
+            channels_last,
+        ),
+        Misconception(
+            "not-permuted",
+            "A row of your buffer is a voxel with all its channels. Reshaping does not move axes: "
+            "it deals the same numbers out in another order.",
+            DENSE,
+            not_permuted,
+        ),
+        Misconception(
+            "every-batch",
+            "The batch has no part in your index, so each voxel is written to every batch.",
+            DENSE,
+            in_every_batch,
+        ),
+        Misconception(
+            "batch-ignored",
+            "All voxels land in batch 0: the first column of coords is not used.",
+            BATCH,
+            in_first_batch,
+        ),
+        Misconception("x-z-swapped", SWAPPED, RULE, x_first),
+        Misconception("x-z-swapped", SWAPPED, RULE, x_first_flat),
+        Misconception("x-z-swapped", SWAPPED, RULE, x_first_in_shape),
+        Misconception(
+            "row-stride",
+            "Your flat index makes a step of H in y, but a row of the volume has another length.",
+            DENSE,
+            wrong_row_stride,
+        ),
+        Misconception(
+            "features-transposed",
+            "With a slice between index tensors, the indexed place has the shape [V, C], rows "
+            "first; you gave it [C, V].",
+            DENSE,
+            rows_as_columns,
+        ),
+        Misconception("volume-dtype", OTHER_DTYPE, DENSE, default_dtype),
+        Misconception("volume-dtype", OTHER_DTYPE, DENSE, default_dtype_copy),
+        Misconception(
+            "volume-dtype",
+            "The volume has the integer dtype of coords, not the dtype of features.",
+            DENSE,
+            integer_dtype,
+        ),
+    ),
+    page=DENSE,
+    differentiable=("features",),
+    linear_in="features",
+    large=lambda g: {
+        "coords": voxels(g, 2000, 2, (10, 20, 30)),
+        "features": numbers(g, 2000, 4),
+        "batch_size": 2,
+        "shape": (10, 20, 30),
+    },
+    fast=to_volume_fast,
+)
+
+
+# ---- sparse.kernel_map
+
+
+def pairs_loop(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    dz, dy, dx = offset
+    in_index, out_index = [], []
+    for i, place_in in enumerate(coords_in.tolist()):
+        for o, (b, z, y, x) in enumerate(coords_out.tolist()):
+            if place_in == [b, z + dz, y + dy, x + dx]:
+                in_index.append(i)
+                out_index.append(o)
+    return coords_in.new_tensor(in_index), coords_in.new_tensor(out_index)
+
+
+def pairs_fast(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    wanted = coords_out + coords_out.new_tensor([0, *offset])
+    return (coords_in[:, None] == wanted).all(2).nonzero(as_tuple=True)
+
+
+def pairs_cases(g: Generator) -> Iterator[Case]:
+    def given(coords_in, coords_out, offset, kind="ordinary"):
+        return Case({"coords_in": coords_in, "coords_out": coords_out, "offset": offset}, kind)
+
+    def case(V, U, B, shape, offset, kind="ordinary"):
+        return given(voxels(g, V, B, shape), voxels(g, U, B, shape), offset, kind)
+
+    line = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1]])
+    yield given(line, line[1:], (0, 0, -1))
+    other_batch = torch.tensor([[0, 0, 0, 0], [0, 0, 1, 0], [1, 0, 1, 1]])
+    yield given(other_batch, torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1]]), (0, 1, 0))
+    edge = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]])
+    yield given(edge[1:], edge[:2], (0, 0, 1))
+    yield case(4, 3, 1, (1, 2, 3), (0, 0, 1))
+    yield case(7, 5, 2, (1, 3, 4), (0, 1, -1))
+    yield case(14, 16, 2, (2, 3, 4), (0, 0, -1))
+    yield case(16, 14, 2, (2, 3, 4), (0, 1, 0))
+    yield case(18, 15, 2, (2, 3, 4), (1, 0, 0))
+    yield case(30, 34, 3, (3, 4, 5), (1, -2, 1))
+    yield case(28, 30, 2, (3, 4, 5), (-1, 0, 2))
+    yield case(1, 1, 1, (1, 1, 1), (0, 0, 0), "one")
+    yield case(1, 3, 1, (1, 2, 2), (0, 0, 1), "one")
+    yield given(voxels(g, 5, 2, (2, 3, 4)), no_voxels(), (0, 0, 1), "empty")
+    yield given(no_voxels(), voxels(g, 4, 2, (2, 3, 4)), (0, 1, 0), "empty")
+    yield all_strided(case(15, 14, 2, (2, 3, 4), (0, -1, 1)))
+    whole = unravel_index(torch.arange(48), (2, 2, 3, 4))
+    yield given(whole, whole, (0, 1, 1), "extreme")
+    yield given(whole, whole, (-1, -2, -3), "extreme")
+    yield given(whole[::2], whole[::2], (0, 0, 0), "extreme")
+    yield case(6, 7, 1, (2, 3, 4), (0, 0, 9), "missing")
+    yield case(6, 7, 1, (2, 3, 4), (-5, 0, 0), "missing")
+
+
+def sorted_pairs(result: Any) -> Any:
+    """Pairs by output, then input; what does not look like pairs stays as it is."""
+    if isinstance(result, Tensor):
+        stacked = result.ndim == 2 and len(result) == 2
+        return torch.stack(sorted_pairs(tuple(result))) if stacked else result
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return result
+    i, o = result
+    tensors = isinstance(i, Tensor) and isinstance(o, Tensor)
+    if not tensors or i.ndim == 0 or o.ndim == 0 or len(i) != len(o):
+        return result
+    keys = list(zip(o.tolist(), i.tolist(), strict=True))
+    order = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__), dtype=torch.int64)
+    return i[order], o[order]
+
+
+def sign_turned(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    return pairs_loop(coords_in, coords_out, tuple(-step for step in offset))
+
+
+def batch_left_out(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    no_batch = coords_in.new_tensor([0, 1, 1, 1])
+    return pairs_loop(coords_in * no_batch, coords_out * no_batch, offset)
+
+
+def out_before_in(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    return pairs_loop(coords_in, coords_out, offset)[::-1]
+
+
+def xyz_offset(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    return pairs_loop(coords_in, coords_out, offset[::-1])
+
+
+def missing_kept(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    in_index = coords_in.new_full((len(coords_out),), -1)
+    i, o = pairs_loop(coords_in, coords_out, offset)
+    in_index[o] = i
+    return in_index, torch.arange(len(coords_out), device=coords_out.device)
+
+
+def as_coordinates(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    i, o = pairs_loop(coords_in, coords_out, offset)
+    return coords_in[i], coords_out[o]
+
+
+def as_one_tensor(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Tensor:
+    return torch.stack(pairs_loop(coords_in, coords_out, offset))
+
+
+def one_coordinate_is_enough(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    wanted = coords_out + coords_out.new_tensor([0, *offset])
+    return (coords_in[:, None] == wanted).any(2).nonzero(as_tuple=True)
+
+
+def flat_keys(coords: Tensor, size: Sequence[int]) -> Tensor:
+    """The flat index, also of what lies outside."""
+    b, z, y, x = coords.unbind(1)
+    _, D, H, W = size
+    return ((b * D + z) * H + y) * W + x
+
+
+def without_margin(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    both = torch.cat([coords_in, coords_out])
+    size = (both.amax(0) + 1).tolist() if len(both) else [1, 1, 1, 1]
+    wanted = flat_keys(coords_out + coords_out.new_tensor([0, *offset]), size)
+    return (flat_keys(coords_in, size)[:, None] == wanted).nonzero(as_tuple=True)
+
+
+def searched(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> tuple[Tensor, ...]:
+    """The keys of both sides, in a grid with a margin, and what searchsorted says."""
+    margin = coords_in.new_tensor([0, *map(abs, offset)])
+    both = torch.cat([coords_in, coords_out]) + 2 * margin
+    size = (both.amax(0) + 1).tolist() if len(both) else [1, 1, 1, 1]
+    keys = flat_keys(coords_in + margin, size)
+    wanted = flat_keys(coords_out + margin + coords_out.new_tensor([0, *offset]), size)
+    return keys, wanted, torch.searchsorted(keys, wanted)
+
+
+def past_the_end(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    keys, wanted, place = searched(coords_in, coords_out, offset)
+    found = keys[place] == wanted
+    return place[found], found.nonzero()[:, 0]
+
+
+def not_compared(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    place = searched(coords_in, coords_out, offset)[2]
+    return place, torch.arange(len(place), device=place.device)
+
+
+def clamped_not_compared(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    place, out_index = not_compared(coords_in, coords_out, offset)
+    return place.clamp(max=len(coords_in) - 1), out_index
+
+
+NOT_COMPARED = (
+    "searchsorted names the place where a key would go, whether it is there or not; you take "
+    "every place for a partner."
+)
+
+kernel_map = Exercise(
+    id="sparse.kernel_map",
+    name="pairs",
+    signature=(
+        "pairs(coords_in [V, 4], coords_out [U, 4], offset (dz, dy, dx)) → (in_index [P], "
+        "out_index [P])"
+    ),
+    right=pairs_loop,
+    cases=pairs_cases,
+    misconceptions=(
+        Misconception(
+            "stacked",
+            "The rows are right, but they come as one tensor; a pair of tensors is wanted.",
+            RULEBOOK,
+            as_one_tensor,
+        ),
+        Misconception(
+            "coordinates",
+            "You give back where the partners are; wanted are their rows.",
+            RULEBOOK,
+            as_coordinates,
+        ),
+        Misconception(
+            "swapped",
+            "The pairs are right and the two sides are exchanged: the rows that are read come "
+            "first.",
+            RULEBOOK,
+            out_before_in,
+        ),
+        Misconception(
+            "sign",
+            "You look on the opposite side: the offset leads from the voxel that is written to "
+            "the one that is read.",
+            RULEBOOK,
+            sign_turned,
+        ),
+        Misconception(
+            "xyz-offset",
+            "You read the offset as (dx, dy, dz). Voxels are z, y, x here, and so are their steps.",
+            RULE,
+            xyz_offset,
+        ),
+        Misconception(
+            "batch-ignored",
+            "Voxels of different batches become partners: the batch is part of a voxel's place.",
+            BATCH,
+            batch_left_out,
+        ),
+        Misconception(
+            "missing-kept",
+            "Outputs without a partner are still in your list, with −1. A rulebook leaves them "
+            "out.",
+            MAP,
+            missing_kept,
+        ),
+        Misconception(
+            "wraps",
+            "A step over the edge of a row lands in the next row: outside the grid, different "
+            "places share a flat index.",
+            MARGIN,
+            without_margin,
+        ),
+        Misconception(
+            "past-the-end",
+            "For a key larger than all others, searchsorted names a place behind the last one, "
+            "and you read there.",
+            MAP,
+            past_the_end,
+        ),
+        Misconception("not-compared", NOT_COMPARED, MAP, not_compared),
+        Misconception("not-compared", NOT_COMPARED, MAP, clamped_not_compared),
+        Misconception(
+            "any-coordinate",
+            "Voxels with one coordinate in common are partners in your answer; all four have to "
+            "agree.",
+            RULEBOOK,
+            one_coordinate_is_enough,
+        ),
+    ),
+    page=RULEBOOK,
+    large=lambda g: {
+        "coords_in": voxels(g, 450, 2, (8, 10, 12)),
+        "coords_out": voxels(g, 420, 2, (8, 10, 12)),
+        "offset": (0, 1, -1),
+    },
+    fast=pairs_fast,
+    normal=sorted_pairs,
+)
+
+
+# ---- sparse.subm_conv
+
+
+def subm_conv_loop(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    row = {tuple(place): v for v, place in enumerate(coords.tolist())}
+    out = features.new_zeros(len(coords), weight.shape[0])
+    for (b, z, y, x), v in row.items():
+        for kz, ky, kx in product(range(3), repeat=3):
+            neighbour = (b, z + kz - 1, y + ky - 1, x + kx - 1)
+            if neighbour in row:
+                out[v] += weight[:, :, kz, ky, kx] @ features[row[neighbour]]
+    return out
+
+
+def table_and_rows(coords: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """The neighbour table, and the rows that it names, [V, 27, Ci], zero where none is."""
+    table = neighbour_index(coords)
+    padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
+    return table, padded[table]
+
+
+def subm_conv_fast(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    return torch.einsum("vki,oik->vo", table_and_rows(coords, features)[1], weight.flatten(2))
+
+
+def subm_conv_cases(g: Generator) -> Iterator[Case]:
+    def given(coords, Ci, Co, kind="ordinary", dtype=torch.float64):
+        features = numbers(g, len(coords), Ci, dtype=dtype)
+        weight = numbers(g, Co, Ci, 3, 3, 3, dtype=dtype)
+        return Case({"coords": coords, "features": features, "weight": weight}, kind)
+
+    def case(V, B, shape, Ci, Co, kind="ordinary", dtype=torch.float64):
+        return given(voxels(g, V, B, shape), Ci, Co, kind, dtype)
+
+    yield given(torch.tensor([[0, 0, 0, 1], [0, 0, 0, 2]]), 1, 1)
+    yield given(torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 2]]), 1, 1)
+    yield given(torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1]]), 2, 2)
+    yield case(8, 2, (2, 3, 4), 2, 3)
+    yield case(9, 1, (2, 3, 3), 3, 2)
+    yield case(18, 2, (3, 4, 5), 3, 3)
+    yield given(torch.tensor([[0, 3, 1, 2]]), 1, 1, "one")
+    yield given(torch.tensor([[0, 3, 1, 2]]), 3, 2, "one")
+    yield given(no_voxels(), 2, 3, "empty")
+    yield case(8, 2, (2, 3, 4), 2, 3, "dtype", torch.float32)
+    yield all_strided(case(8, 2, (2, 3, 4), 2, 3))
+    cube = unravel_index(torch.arange(27), (1, 3, 3, 3))
+    yield given(cube, 1, 2, "extreme")
+    far = 200_000 + int(integers(g, 1000, 1)[0])
+    apart = [[0, 0, 0, 0], [0, 0, 0, 1], [0, far, far - 1, far], [0, far, far, far]]
+    yield given(torch.tensor(apart), 1, 1, "extreme")
+    one_scan = voxels(g, 6, 1, (2, 3, 3))
+    yield given(torch.cat([one_scan, one_scan + torch.tensor([1, 0, 0, 0])]), 2, 3, "repeated")
+    lonely = torch.tensor([[0, 2 * z, 2 * y, 2 * x] for z, y, x in product((0, 1), repeat=3)])
+    yield given(lonely, 2, 3, "missing")
+
+
+def kernel_flipped(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    return subm_conv_loop(coords, features, weight.flip(2, 3, 4))
+
+
+def kernel_in_xyz(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    return subm_conv_loop(coords, features, weight.transpose(2, 4))
+
+
+def weight_turned(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    out = features.new_zeros(len(coords), weight.shape[0])
+    for column, matrix in zip(neighbour_index(coords).T, weight.flatten(2).unbind(2), strict=True):
+        o = (column >= 0).nonzero()[:, 0]
+        out[o] += features[column[o]] @ matrix
+    return out
+
+
+def weight_turned_einsum(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    return torch.einsum("vki,iok->vo", table_and_rows(coords, features)[1], weight.flatten(2))
+
+
+def last_row_for_missing(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    rows = features[neighbour_index(coords)]
+    return torch.einsum("vki,oik->vo", rows, weight.flatten(2))
+
+
+def batches_mixed(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    return subm_conv_loop(coords * coords.new_tensor([0, 1, 1, 1]), features, weight)
+
+
+def without_centre(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    centre = weight[:, :, 1, 1, 1]
+    return subm_conv_loop(coords, features, weight) - features @ centre.T
+
+
+def averaged(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    count = (neighbour_index(coords) >= 0).sum(1, keepdim=True)
+    return subm_conv_loop(coords, features, weight) / count
+
+
+def not_centred(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    out = features.new_zeros(len(coords), weight.shape[0])
+    for tap in product(range(3), repeat=3):
+        i, o = pairs_fast(coords, coords, tap)
+        out[o] += features[i] @ weight[:, :, *tap].T
+    return out
+
+
+def products_lost(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    table, rows = table_and_rows(coords, features)
+    k, o = (table.T >= 0).nonzero(as_tuple=True)
+    products = torch.einsum("pi,poi->po", rows[o, k], weight.flatten(2).movedim(2, 0)[k])
+    out = features.new_zeros(len(coords), weight.shape[0])
+    out[o] += products
+    return out
+
+
+def through_dense(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    b, z, y, x = coords.unbind(1)
+    B, D, H, W = (coords.amax(0) + 1).tolist() if len(coords) else (1, 1, 1, 1)
+    volume = features.new_zeros(B, features.shape[1], D, H, W)
+    volume[b, :, z, y, x] = features
+    return F.conv3d(volume, weight, padding=1)[b, :, z, y, x]
+
+
+TURNED = (
+    "The two channel axes of the weight are exchanged: it is [Co, Ci, …], and a row of features "
+    "has Ci numbers."
+)
+
+subm_conv = Exercise(
+    id="sparse.subm_conv",
+    name="subm_conv",
+    signature="subm_conv(coords [V, 4], features [V, Ci], weight [Co, Ci, 3, 3, 3]) → [V, Co]",
+    right=subm_conv_loop,
+    cases=subm_conv_cases,
+    misconceptions=(
+        Misconception(
+            "flipped",
+            "Each tap is read from the opposite side. F.conv3d is a cross-correlation: it does "
+            "not turn the kernel round.",
+            RULE,
+            kernel_flipped,
+        ),
+        Misconception(
+            "xyz-kernel",
+            "The kernel's axes are taken in x, y, z order; they are kz, ky, kx.",
+            RULE,
+            kernel_in_xyz,
+        ),
+        Misconception(
+            "not-centred",
+            "Your kernel begins at the voxel. It should have the voxel in its middle.",
+            RULE,
+            not_centred,
+        ),
+        Misconception("weight-transposed", TURNED, MULTIPLY, weight_turned),
+        Misconception("weight-transposed", TURNED, MULTIPLY, weight_turned_einsum),
+        Misconception(
+            "reads-last-row",
+            "A missing neighbour is −1, and indexing with −1 reads the last row without a word.",
+            "01-gather#the-point-that-is-always-there",
+            last_row_for_missing,
+        ),
+        Misconception(
+            "batches-mixed",
+            "Voxels of different batches are taken for neighbours: the batch is part of a voxel's "
+            "place.",
+            BATCH,
+            batches_mixed,
+        ),
+        Misconception(
+            "no-centre",
+            "26 taps are there, the middle one is not: a voxel counts as its own neighbour.",
+            RULE,
+            without_centre,
+        ),
+        Misconception(
+            "averaged",
+            "You divide by the number of neighbours; a convolution is a sum.",
+            RULE,
+            averaged,
+        ),
+        Misconception(
+            "products-lost",
+            "Several products meet in one row, and `+=` with an index tensor keeps one of them.",
+            "07-sparse-convolution#the-trap",
+            products_lost,
+        ),
+        Misconception(
+            "dense",
+            "Right where it fits: you fill a box with every voxel, the empty ones too. Two voxels "
+            "that lie far apart make it larger than any memory.",
+            "07-sparse-convolution#why-not-the-dense-volume",
+            through_dense,
+        ),
+    ),
+    page=MULTIPLY,
+    differentiable=("features", "weight"),
+    linear_in="features",
+    large=lambda g: {
+        "coords": voxels(g, 1000, 2, (10, 12, 14)),
+        "features": numbers(g, 1000, 2),
+        "weight": numbers(g, 3, 2, 3, 3, 3),
+    },
+    fast=subm_conv_fast,
+)
+
+EXERCISES = (to_dense, kernel_map, subm_conv)

@@ -1,0 +1,726 @@
+"""Chapter 5's exercises: from points to voxels, the flat index, features of neighbours, contact."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from gather3d.indexing import gather_points, ravel_index
+from gather3d.voxels import neighbour_index
+
+from .exercise import Case, Exercise, Misconception, integers, numbers, strided, transposed
+
+FLOOR = "05-voxels#floor-and-turn-xyz-into-zyx"
+TRUNC = "05-voxels#trunc-is-not-floor"
+KEY = "05-voxels#one-number-for-a-voxel"
+TYPES = "05-voxels#a-key-that-does-not-fit-its-type"
+AXIS = "05-voxels#k-nearest-points-of-each-voxel-centre-the-missing-axis"
+TOUCH = "05-voxels#the-operator-voxels-that-touch"
+
+
+# ---- voxels.coords
+
+
+def voxel_coords_loop(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    out = torch.zeros(points.shape, dtype=torch.int64, device=points.device)
+    for n in range(len(points)):
+        x, y, z = ((points[n] - origin) / voxel_size).tolist()
+        out[n, 0] = math.floor(z)
+        out[n, 1] = math.floor(y)
+        out[n, 2] = math.floor(x)
+    return out
+
+
+def voxel_coords_fast(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return torch.floor((points - origin) / voxel_size).long().flip(1)
+
+
+def cloud(g: Generator, N: int, size: float, low: int = -4, high: int = 4) -> dict:
+    """Points on walls of voxels and between them, never in the middle: every quotient is exact."""
+    origin = numbers(g, 3) / 2
+    eighths = torch.tensor([0, 1, 2, 3, 5, 6, 7])[integers(g, 7, N, 3)]
+    cell = integers(g, high, N, 3, low=low) + eighths.double() / 8
+    return {"points": origin + cell * size, "voxel_size": size, "origin": origin}
+
+
+def voxel_coords_cases(g: Generator) -> Iterator[Case]:
+    below = cloud(g, 2, 0.5)
+    eighths = torch.tensor([[6, 5, 7], [1, 2, 3]]) + 8 * integers(g, 3, 2, 3, low=-3)
+    yield Case({**below, "points": below["origin"] + eighths / 8 * 0.5})
+    yield Case(cloud(g, 4, 2.0, low=0))
+    yield Case(cloud(g, 7, 0.25))
+    yield Case(cloud(g, 20, 0.5))
+    yield Case(cloud(g, 1, 0.5), "one")
+    yield Case(cloud(g, 0, 0.5), "empty")
+    single = cloud(g, 9, 0.5)
+    yield Case(
+        {**single, "points": single["points"].float(), "origin": single["origin"].float()}, "dtype"
+    )
+    apart = cloud(g, 9, 0.25)
+    yield Case({**apart, "points": strided(apart["points"])}, "strided")
+    yield Case({**apart, "points": transposed(apart["points"])}, "strided")
+    yield Case(cloud(g, 6, 0.5, low=2**33, high=2**34), "large")
+
+
+def truncated(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return ((points - origin) / voxel_size).long().flip(1)
+
+
+def rounded(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return ((points - origin) / voxel_size).round().long().flip(1)
+
+
+def still_xyz(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return voxel_coords_fast(points, voxel_size, origin).flip(1)
+
+
+def points_turned(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return still_xyz(points, voxel_size, origin).flip(0)
+
+
+def without_origin(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return voxel_coords_fast(points, voxel_size, 0 * origin)
+
+
+def origin_in_voxels(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return torch.floor(points / voxel_size - origin).long().flip(1)
+
+
+def origin_not_turned(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return voxel_coords_fast(points, voxel_size, origin.flip(0))
+
+
+def multiplied(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return voxel_coords_fast(points, 1 / voxel_size, origin)
+
+
+def nothing_below(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return voxel_coords_fast(points, voxel_size, origin).clamp(min=0)
+
+
+def not_converted(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return torch.floor((points - origin) / voxel_size).flip(1)
+
+
+coords = Exercise(
+    id="voxels.coords",
+    name="voxel_coords",
+    signature="voxel_coords(points [N, 3], voxel_size, origin [3]) → [N, 3]",
+    right=voxel_coords_loop,
+    cases=voxel_coords_cases,
+    misconceptions=(
+        Misconception(
+            "trunc",
+            "A conversion to whole numbers drops the fraction, so it goes towards zero: points "
+            "below the origin land one voxel too high.",
+            TRUNC,
+            truncated,
+        ),
+        Misconception(
+            "round",
+            "You went to the nearest whole number: points in the upper half of a voxel land in "
+            "the next one.",
+            FLOOR,
+            rounded,
+        ),
+        Misconception(
+            "xyz",
+            "The numbers are right, their order is not: points are x, y, z, voxels are z, y, x.",
+            FLOOR,
+            still_xyz,
+        ),
+        Misconception(
+            "points-turned",
+            "The flip went along the wrong axis: it reversed the order of the points, not that "
+            "of the coordinates.",
+            FLOOR,
+            points_turned,
+        ),
+        Misconception(
+            "no-origin",
+            "The origin has no effect: voxel (0, 0, 0) begins there, not at 0 metres.",
+            FLOOR,
+            without_origin,
+        ),
+        Misconception(
+            "origin-late",
+            "The origin is in metres, and you subtracted it from a number of voxels.",
+            FLOOR,
+            origin_in_voxels,
+        ),
+        Misconception(
+            "origin-zyx",
+            "The origin is x, y, z; it met coordinates that were already z, y, x.",
+            FLOOR,
+            origin_not_turned,
+        ),
+        Misconception(
+            "multiplied",
+            "You multiplied by the voxel size: smaller voxels must give larger coordinates.",
+            FLOOR,
+            multiplied,
+        ),
+        Misconception(
+            "clamped",
+            "Points below the origin were moved into the grid: their coordinates are negative.",
+            FLOOR,
+            nothing_below,
+        ),
+        Misconception(
+            "float",
+            "The values are right, but they are floats: floor gives whole numbers, not integers. "
+            "Voxel coordinates are int64.",
+            TYPES,
+            not_converted,
+        ),
+    ),
+    page=FLOOR,
+    large=lambda g: cloud(g, 3000, 0.25, low=-40, high=40),
+    fast=voxel_coords_fast,
+)
+
+
+# ---- voxels.ravel
+
+
+def ravel_loop(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, W = shape
+    out = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
+    for v in range(len(coords)):
+        b, z, y, x = coords[v].tolist()
+        out[v] = ((b * D + z) * H + y) * W + x
+    return out
+
+
+def ravel_fast(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return ravel_index(coords, (int(coords[:, 0].max()) + 1, *shape))
+
+
+def cells(g: Generator, V: int, B: int, shape: tuple[int, int, int], low: int = 0) -> Tensor:
+    """Coordinates [V, 4] in a grid, each from `low` on."""
+    columns = [integers(g, n, V, low=min(low, n - 1)) for n in (B, *shape)]
+    return torch.stack(columns, 1)
+
+
+def ravel_cases(g: Generator) -> Iterator[Case]:
+    def case(V, B, shape, kind="ordinary", dtype=torch.int64, low=0):
+        return Case({"coords": cells(g, V, B, shape, low).to(dtype), "shape": shape}, kind)
+
+    yield case(1, 2, (2, 3, 5), low=1)
+    yield case(3, 2, (2, 3, 4), low=1)
+    yield case(6, 4, (5, 3, 7))
+    yield case(9, 3, (4, 6, 2))
+    yield case(1, 1, (1, 1, 1), "one")
+    yield case(5, 3, (1, 4, 1), "one")
+    yield case(0, 2, (2, 3, 4), "empty")
+    yield case(6, 3, (5, 4, 3), "dtype", torch.int32)
+    grid = case(7, 3, (4, 2, 5)).arguments
+    yield Case({**grid, "coords": strided(grid["coords"])}, "strided")
+    yield Case({**grid, "coords": transposed(grid["coords"])}, "strided")
+    corners = torch.tensor([[0, 0, 0, 0], [2, 4, 2, 6], [0, 4, 2, 6], [2, 0, 0, 0]])
+    yield Case({"coords": corners[torch.randperm(4, generator=g)], "shape": (5, 3, 7)}, "extreme")
+    yield case(4, 3, (2000, 3000, 4000), "large", torch.int64, low=600)
+    yield case(4, 3, (2000, 3000, 4000), "large", torch.int32, low=600)
+
+
+def z_fastest(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return ravel_loop(coords[:, [0, 3, 2, 1]], shape[::-1])
+
+
+def no_batch(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return weighed(coords, (0, shape[1] * shape[2], shape[2], 1))
+
+
+def sizes_as_strides(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return weighed(coords, (math.prod(shape), *shape))
+
+
+def own_sizes(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, _ = shape
+    return weighed(coords, (D * D * H, D * H, H, 1))
+
+
+def slices_of_d_h(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, W = shape
+    return weighed(coords, (D * H * W, D * H, W, 1))
+
+
+def lines_of_h(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, W = shape
+    return weighed(coords, (D * H * W, H * W, H, 1))
+
+
+def batch_without_depth(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    _, H, W = shape
+    return weighed(coords, (H * W, H * W, W, 1))
+
+
+def converted_late(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return never_converted(coords, shape).long()
+
+
+def never_converted(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, W = shape
+    b, z, y, x = coords.unbind(1)
+    return ((b * D + z) * H + y) * W + x
+
+
+def weighed(coords: Tensor, strides: tuple[int, int, int, int]) -> Tensor:
+    """A flat index with any strides."""
+    return (coords.long() * coords.new_tensor(strides, dtype=torch.int64)).sum(1)
+
+
+ravel = Exercise(
+    id="voxels.ravel",
+    name="ravel",
+    signature="ravel(coords [V, 4], shape (D, H, W)) → [V]",
+    right=ravel_loop,
+    cases=ravel_cases,
+    misconceptions=(
+        Misconception(
+            "never-converted",
+            "The result has the type of the coordinates. A flat index in int32 overflows in a "
+            "grid of more than 2³¹ cells.",
+            TYPES,
+            never_converted,
+        ),
+        Misconception(
+            "converted-late",
+            "The products were computed in the type of the coordinates and had overflowed before "
+            "you converted them.",
+            TYPES,
+            converted_late,
+        ),
+        Misconception(
+            "z-fastest",
+            "Your index runs fastest along z. A volume lies in memory with x fastest.",
+            KEY,
+            z_fastest,
+        ),
+        Misconception(
+            "no-batch",
+            "The batch has no effect: voxels at the same place in two samples get one number.",
+            KEY,
+            no_batch,
+        ),
+        Misconception(
+            "sizes-as-strides",
+            "You multiplied each coordinate by a size. A step along an axis passes over "
+            "everything that lies inside it.",
+            KEY,
+            sizes_as_strides,
+        ),
+        Misconception(
+            "own-sizes",
+            "The sizes are one axis too far left: a step along an axis does not depend on the "
+            "size of that same axis.",
+            KEY,
+            own_sizes,
+        ),
+        Misconception(
+            "slice-size",
+            "A step in z has the wrong length: think which two axes lie in one slice.",
+            KEY,
+            slices_of_d_h,
+        ),
+        Misconception(
+            "line-length",
+            "A step in y has the wrong length: count the voxels in one line along x.",
+            KEY,
+            lines_of_h,
+        ),
+        Misconception(
+            "batch-depth",
+            "A step to the next sample moves by one slice only: samples overlap.",
+            KEY,
+            batch_without_depth,
+        ),
+    ),
+    page=KEY,
+    large=lambda g: {"coords": cells(g, 3000, 4, (40, 50, 60)), "shape": (40, 50, 60)},
+    fast=ravel_fast,
+)
+
+
+# ---- voxels.knn_features
+
+
+def voxel_features_loop(features: Tensor, index: Tensor) -> Tensor:
+    (B, C, _), (_, V, K) = features.shape, index.shape
+    out = features.new_zeros(B, C, V, K)
+    for b in range(B):
+        for v in range(V):
+            for k in range(K):
+                out[b, :, v, k] = features[b, :, index[b, v, k]]
+    return out
+
+
+def voxel_features_cases(g: Generator) -> Iterator[Case]:
+    def case(B, C, N, V, K, kind="ordinary", dtype=torch.float64):
+        given = {"features": numbers(g, B, C, N, dtype=dtype), "index": integers(g, N, B, V, K)}
+        return Case(given, kind)
+
+    each_once = torch.randperm(6, generator=g).reshape(1, 3, 2)
+    yield Case({"features": numbers(g, 1, 2, 6), "index": each_once})
+    yield case(2, 3, 7, 4, 5)
+    yield case(3, 4, 6, 5, 2)
+    yield case(2, 5, 9, 3, 4)
+    yield case(1, 1, 1, 1, 1, "one")
+    yield case(2, 3, 5, 4, 1, "one")
+    yield case(2, 3, 5, 1, 4, "one")
+    yield case(2, 3, 5, 0, 4, "empty")
+    yield case(2, 3, 5, 4, 0, "empty")
+    yield case(0, 3, 5, 4, 2, "empty")
+    yield case(2, 3, 5, 4, 2, "dtype", torch.float32)
+    yield case(2, 3, 5, 4, 2, "dtype", torch.int64)
+    whole = case(2, 3, 5, 4, 2).arguments
+    yield Case({name: strided(value) for name, value in whole.items()}, "strided")
+    yield Case({name: transposed(value) for name, value in whole.items()}, "strided")
+    ends = 5 * integers(g, 2, 2, 4, 3)
+    yield Case({"features": numbers(g, 2, 3, 6), "index": ends}, "extreme")
+    same = integers(g, 6, 2, 1, 1).repeat(1, 4, 3)
+    yield Case({"features": numbers(g, 2, 3, 6), "index": same}, "repeated")
+
+
+def index_as_it_is(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(2, index)
+
+
+def four_dimensions(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(2, index[:, None].expand(-1, features.shape[1], -1, -1))
+
+
+def first_channel(features: Tensor, index: Tensor) -> Tensor:
+    return voxel_features_loop(features[:, :1], index)
+
+
+def index_of_the_first_batch(features: Tensor, index: Tensor) -> Tensor:
+    return features[:, :, index[0]]
+
+
+def batches_crossed(features: Tensor, index: Tensor) -> Tensor:
+    return features[:, :, index]
+
+
+def channels_last(features: Tensor, index: Tensor) -> Tensor:
+    return voxel_features_loop(features, index).movedim(1, -1)
+
+
+def k_before_v(features: Tensor, index: Tensor) -> Tensor:
+    return voxel_features_loop(features, index).mT
+
+
+def unflattened_as_kv(features: Tensor, index: Tensor) -> Tensor:
+    picked = voxel_features_loop(features, index)
+    return picked.reshape(picked.mT.shape)
+
+
+def unflattened_as_kv_and_turned(features: Tensor, index: Tensor) -> Tensor:
+    return unflattened_as_kv(features, index).mT
+
+
+def flattened_as_kv(features: Tensor, index: Tensor) -> Tensor:
+    picked = voxel_features_loop(features, index)
+    return picked.mT.reshape(picked.shape)
+
+
+def mean_over_k(features: Tensor, index: Tensor) -> Tensor:
+    return voxel_features_loop(features, index).mean(-1)
+
+
+ORDER = (
+    "The right features in the wrong places: V and K were joined in one order and separated in "
+    "the other."
+)
+
+knn_features = Exercise(
+    id="voxels.knn_features",
+    name="voxel_features",
+    signature="voxel_features(features [B, C, N], index [B, V, K]) → [B, C, V, K]",
+    right=voxel_features_loop,
+    cases=voxel_features_cases,
+    misconceptions=(
+        Misconception(
+            "index-as-it-is",
+            "gather took V for the channels and K for the points: both tensors have three "
+            "dimensions, but not the same three.",
+            AXIS,
+            index_as_it_is,
+        ),
+        Misconception(
+            "four-dimensions",
+            "The index has four dimensions, features have three: gather wants as many in both.",
+            AXIS,
+            four_dimensions,
+        ),
+        Misconception(
+            "first-channel",
+            "Only channel 0 came back: gather gives as many channels as the index has.",
+            AXIS,
+            first_channel,
+        ),
+        Misconception(
+            "first-batch",
+            "Every sample is read with the index of sample 0.",
+            AXIS,
+            index_of_the_first_batch,
+        ),
+        Misconception(
+            "crossed",
+            "Every sample is read with the index of every sample: one axis too many.",
+            AXIS,
+            batches_crossed,
+        ),
+        Misconception(
+            "channels-last",
+            "The features are right, the layout is not: channels come before voxels.",
+            AXIS,
+            channels_last,
+        ),
+        Misconception(
+            "k-before-v",
+            "The features are right, but K stands before V.",
+            AXIS,
+            k_before_v,
+        ),
+        Misconception("order-split", ORDER, AXIS, unflattened_as_kv),
+        Misconception("order-turned", ORDER, AXIS, unflattened_as_kv_and_turned),
+        Misconception("order-joined", ORDER, AXIS, flattened_as_kv),
+        Misconception(
+            "mean",
+            "You averaged the K points of each voxel; the features of each are wanted.",
+            AXIS,
+            mean_over_k,
+        ),
+    ),
+    page=AXIS,
+    differentiable=("features",),
+    linear_in="features",
+    large=lambda g: {"features": numbers(g, 2, 3, 3000), "index": integers(g, 3000, 2, 500, 5)},
+    fast=gather_points,
+)
+
+
+# ---- voxels.neighbours
+
+
+def neighbours_loop(coords: Tensor) -> Tensor:
+    out = coords.new_full((len(coords), 27), -1)
+    rows = coords.tolist()
+    taps = [(dz, dy, dx) for dz in (-1, 0, 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    for v, (b, z, y, x) in enumerate(rows):
+        for t, (dz, dy, dx) in enumerate(taps):
+            for u, other in enumerate(rows):
+                if other == [b, z + dz, y + dy, x + dx]:
+                    out[v, t] = u
+    return out
+
+
+def neighbours_fast(coords: Tensor) -> Tensor:
+    return neighbour_index(coords - coords.amin(0))
+
+
+def shuffled(g: Generator, rows: Tensor) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=g)]
+
+
+def places(g: Generator, V: int, B: int, *shape: int) -> Tensor:
+    """V voxels in random order, no place in two samples, the lowest coordinate of each axis 0."""
+    flat = torch.randperm(math.prod(shape), generator=g)[:V]
+    coords = torch.stack([integers(g, B, V), *torch.unravel_index(flat, shape)], 1)
+    return coords - coords.amin(0) if V else coords
+
+
+def neighbours_cases(g: Generator) -> Iterator[Case]:
+    D, W = integers(g, 6, 2, low=3).tolist()
+    yield Case({"coords": shuffled(g, torch.tensor([[0, 0, 0, W], [0, 0, 1, 0]]))})
+    yield Case({"coords": shuffled(g, torch.tensor([[0, D, 0, 0], [1, 0, 0, 0], [0, D, 1, 0]]))})
+    yield Case({"coords": shuffled(g, torch.tensor([[0, 0, 0, 0], [1, 0, 0, 1], [0, 0, 1, 0]]))})
+    yield Case({"coords": torch.tensor([[0, 1, 1, 0], [0, 0, 0, 2], [0, 0, 0, 1], [0, 1, 0, 1]])})
+    yield Case({"coords": places(g, 16, 2, 3, 4, 5)})
+    yield Case({"coords": places(g, 20, 2, 4, 2, 6)})
+    ordered = torch.cartesian_prod(*(torch.arange(n) for n in (1, 2, 3, 4)))
+    kept = ordered[torch.rand(len(ordered), generator=g) < 0.6]
+    yield Case({"coords": kept - kept.amin(0)})
+    yield Case({"coords": integers(g, 5, 1, 4)}, "one")
+    yield Case({"coords": places(g, 0, 1, 2, 3, 4)}, "empty")
+    yield Case({"coords": strided(places(g, 12, 2, 3, 4, 2))}, "strided")
+    yield Case({"coords": transposed(places(g, 12, 2, 4, 2, 3))}, "strided")
+    yield Case({"coords": shuffled(g, torch.tensor([[0, 0, 0, W], [0, 0, 1, -3]]))}, "negative")
+    everywhere = places(g, 14, 1, 3, 2, 4)
+    yield Case({"coords": everywhere - torch.tensor([0, 2, 1, 2])}, "negative")
+    twice = [torch.cat([integers(g, 1, 7, 1) + b, everywhere[:7, 1:]], 1) for b in range(2)]
+    yield Case({"coords": shuffled(g, torch.cat(twice))}, "repeated")
+    far = places(g, 8, 1, 2, 2, 3)
+    yield Case(
+        {"coords": shuffled(g, torch.cat([far, far + torch.tensor([0, 90, 90, 2500])]))}, "large"
+    )
+
+
+def dx_slowest(coords: Tensor) -> Tensor:
+    return neighbours_loop(coords).unflatten(1, (3, 3, 3)).permute(0, 3, 2, 1).flatten(1)
+
+
+def signs_turned(coords: Tensor) -> Tensor:
+    return neighbours_loop(coords).flip(1)
+
+
+def batches_mixed(coords: Tensor) -> Tensor:
+    return neighbours_loop(torch.cat([0 * coords[:, :1], coords[:, 1:]], 1))
+
+
+def no_margin(coords: Tensor) -> Tensor:
+    return by_keys(coords, (0, 0, 0))
+
+
+def no_margin_in_z(coords: Tensor) -> Tensor:
+    return by_keys(coords, (0, 1, 1))
+
+
+def not_shifted(coords: Tensor) -> Tensor:
+    return by_keys(coords, (1, 1, 1), shift=False)
+
+
+def never_sorted(coords: Tensor) -> Tensor:
+    return by_keys(coords, (1, 1, 1), sort=False)
+
+
+def sorted_places(coords: Tensor) -> Tensor:
+    return by_keys(coords, (1, 1, 1), rows=False)
+
+
+def by_keys(coords, margin, *, shift=True, sort=True, rows=True) -> Tensor:
+    """Neighbours by flat index and searchsorted, less what is left out."""
+    if not len(coords):
+        return coords.new_empty(0, 27)
+    low = coords.amin(0) if shift else 0 * coords[0]
+    m = coords.new_tensor([0, *margin])
+    coords = coords - low + m
+    _, D, H, W = (coords.amax(0) + m + 1).tolist()
+    keys = weighed(coords, (D * H * W, H * W, W, 1))
+    step = torch.arange(-1, 2, device=coords.device)
+    tap = weighed(torch.cartesian_prod(0 * step[:1], step, step, step), (0, H * W, W, 1))
+    wanted = keys[:, None] + tap
+    found, row = keys.sort() if sort else (keys, torch.arange(len(keys), device=keys.device))
+    place = torch.searchsorted(found, wanted).clamp(max=len(keys) - 1)
+    return (row[place] if rows else place).where(found[place] == wanted, -1)
+
+
+def none_is_zero(coords: Tensor) -> Tensor:
+    return neighbours_loop(coords).clamp(min=0)
+
+
+def none_is_count(coords: Tensor) -> Tensor:
+    table = neighbours_loop(coords)
+    return table.where(table >= 0, len(coords))
+
+
+def not_itself(coords: Tensor) -> Tensor:
+    table = neighbours_loop(coords)
+    table[:, 13] = -1
+    return table
+
+
+def without_the_middle(coords: Tensor) -> Tensor:
+    return neighbours_loop(coords)[:, [t for t in range(27) if t != 13]]
+
+
+def faces(coords: Tensor) -> Tensor:
+    return neighbours_loop(coords)[:, [4, 10, 12, 14, 16, 22]]
+
+
+neighbours = Exercise(
+    id="voxels.neighbours",
+    name="neighbours",
+    signature="neighbours(coords [V, 4]) → [V, 27]",
+    right=neighbours_loop,
+    cases=neighbours_cases,
+    misconceptions=(
+        Misconception(
+            "dx-slowest",
+            "The neighbours are right, the order of the taps is not: yours has dz fastest.",
+            TOUCH,
+            dx_slowest,
+        ),
+        Misconception(
+            "signs-turned",
+            "The offsets have the wrong sign: you look for the voxel that has this one as its "
+            "neighbour.",
+            TOUCH,
+            signs_turned,
+        ),
+        Misconception(
+            "batches-mixed",
+            "Voxels of different samples came out as neighbours: the batch has no effect.",
+            TOUCH,
+            batches_mixed,
+        ),
+        Misconception(
+            "no-margin",
+            "A step off the end of a line arrives at the beginning of the next: in the flat "
+            "index the two are one apart.",
+            TOUCH,
+            no_margin,
+        ),
+        Misconception(
+            "no-margin-in-z",
+            "The last slice of one sample touches the first slice of the next.",
+            TOUCH,
+            no_margin_in_z,
+        ),
+        Misconception(
+            "not-shifted",
+            "Right while no coordinate is negative. Below 0, two voxels can get the same key.",
+            TOUCH,
+            not_shifted,
+        ),
+        Misconception(
+            "never-sorted",
+            "searchsorted was given keys that are in no order: it overlooks voxels that exist.",
+            TOUCH,
+            never_sorted,
+        ),
+        Misconception(
+            "sorted-places",
+            "The result names places in the sorted list of keys, not rows of coords.",
+            TOUCH,
+            sorted_places,
+        ),
+        Misconception(
+            "none-is-zero",
+            "A neighbour that does not exist came out as 0, and row 0 is a voxel.",
+            TOUCH,
+            none_is_zero,
+        ),
+        Misconception(
+            "none-is-count",
+            "A neighbour that does not exist came out as V; in this book that is −1.",
+            TOUCH,
+            none_is_count,
+        ),
+        Misconception(
+            "not-itself",
+            "Tap 13 is the voxel itself: it is there, and a convolution reads it.",
+            TOUCH,
+            not_itself,
+        ),
+        Misconception(
+            "without-the-middle",
+            "26 taps: the one in the middle, which is the voxel itself, is left out.",
+            TOUCH,
+            without_the_middle,
+        ),
+        Misconception(
+            "faces-only",
+            "Six taps: voxels that share only an edge or a corner are neighbours too.",
+            TOUCH,
+            faces,
+        ),
+    ),
+    page=TOUCH,
+    large=lambda g: {"coords": places(g, 600, 2, 10, 12, 14)},
+    fast=neighbours_fast,
+)
+
+EXERCISES = (coords, ravel, knn_features, neighbours)

@@ -1,0 +1,74 @@
+"""The bank: every wrong answer is rejected with its diagnosis, every right one is accepted."""
+
+import inspect
+
+import pytest
+
+from gather3d.exercises import EXERCISES
+from gather3d.exercises.judge import judge
+
+from . import gather, sampling, scatter, sparse, voxels
+
+CHAPTERS = [gather, scatter, voxels, sparse, sampling]
+RIGHT = {id: answers for chapter in CHAPTERS for id, answers in chapter.RIGHT.items()}
+WRONG = {id: answers for chapter in CHAPTERS for id, answers in chapter.WRONG.items()}
+
+right = [pytest.param(id, f, id=f"{id}-{f.__name__}") for id, all in RIGHT.items() for f in all]
+wrong = [
+    pytest.param(id, f, key, id=f"{id}-{f.__name__}")
+    for id, all in WRONG.items()
+    for f, key in all.items()
+]
+
+
+@pytest.mark.parametrize(("id", "answer"), right)
+def test_right_answer_is_accepted(id, answer):
+    for seed in range(3):
+        report = judge(EXERCISES[id], answer, seed=seed)
+        assert report.passed, report
+
+
+@pytest.mark.parametrize(("id", "answer", "key"), wrong)
+def test_wrong_answer_gets_its_diagnosis(id, answer, key):
+    for seed in range(2):
+        report = judge(EXERCISES[id], answer, seed=seed)
+        assert not report.passed
+        assert report.diagnosis == key, report
+        assert report.words
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_bank_is_wide(id):
+    """Enough answers of both kinds; each misconception is met by one that is not its own text."""
+    exercise = EXERCISES[id]
+    assert len(RIGHT[id]) >= 3 and len(WRONG[id]) >= 8
+    known = {misconception.key for misconception in exercise.misconceptions}
+    assert known <= set(WRONG[id].values())
+    assert len(set(WRONG[id].values())) >= 5
+    own = {inspect.getsource(m.wrong).split(":\n", 1)[-1] for m in exercise.misconceptions}
+    assert not own & {inspect.getsource(f).split(":\n", 1)[-1] for f in WRONG[id]}
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_stub_is_not_solved_yet(id):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    def nothing(*arguments): ...
+
+    for answer in (stub, nothing):
+        assert judge(EXERCISES[id], answer).diagnosis == "unsolved"
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_cases_are_of_many_kinds(id):
+    """The loop answers all of them and is right by itself; a seed gives its own cases."""
+    import torch
+
+    exercise = EXERCISES[id]
+    cases = list(exercise.cases(torch.Generator().manual_seed(0)))
+    assert len(cases) >= 8
+    assert len({case.kind for case in cases}) >= 4
+    again = list(exercise.cases(torch.Generator().manual_seed(1)))
+    texts = [[str(case.arguments) for case in made] for made in (cases, again)]
+    assert texts[0] != texts[1]

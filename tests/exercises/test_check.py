@@ -1,0 +1,192 @@
+"""`check` in its own process: whatever an answer does, a report comes back and nothing else."""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from gather3d.exercises import Report, check
+from gather3d.exercises.check import WORKER
+
+from . import gather
+
+ID = "gather.pick_points"
+
+
+def right(features, index):
+    return features.gather(2, wide(features, index))
+
+
+def wide(features, index):
+    return index[:, None].expand(-1, features.shape[1], -1)
+
+
+def endless(features, index):
+    while True:
+        pass
+
+
+def endless_and_stubborn(features, index):
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            continue
+
+
+def flood(features, index):
+    while True:
+        print("x" * 1000)
+
+
+def leaves(features, index):
+    sys.exit(0)
+
+
+def leaves_at_once(features, index):
+    os._exit(0)
+
+
+def crashes(features, index):
+    os.abort()
+
+
+def hungry(features, index):
+    return torch.ones(50 * 2**27)
+
+
+def hungry_in_python(features, index):
+    return [0] * 10**11
+
+
+def leaves_a_process(features, index):
+    if os.fork() == 0:
+        while True:
+            time.sleep(1)
+    while True:
+        time.sleep(1)
+
+
+def raises(features, index):
+    return features[index.nonexistent]
+
+
+def generator(features, index):
+    yield features
+
+
+def raises_a_stranger(features, index):
+    class Stranger(BaseException):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    raise Stranger
+
+
+def changes_torch(features, index):
+    torch.equal = torch.allclose = lambda *a, **k: True
+    return features
+
+
+@pytest.mark.parametrize(
+    ("answer", "diagnosis", "words"),
+    [
+        (endless, "stopped", "did not end within 2 seconds"),
+        (endless_and_stubborn, "stopped", "did not end within 2 seconds"),
+        (flood, "stopped", "did not end within 2 seconds"),
+        (leaves_a_process, "stopped", "did not end within 2 seconds"),
+        (leaves_at_once, "stopped", "ended the Python"),
+        (crashes, "stopped", "ended the Python"),
+        (leaves, "raises", "SystemExit"),
+        (hungry, "raises", "memory"),
+        (hungry_in_python, "raises", "MemoryError"),
+        (raises, "raises", "AttributeError: 'Tensor' object has no attribute 'nonexistent'"),
+        (generator, "wrong-type", "wanted a tensor"),
+        (raises_a_stranger, "raises", "Stranger"),
+        (changes_torch, None, ""),
+        (None, "unsolved", "no function"),
+        (3, "not-a-function", "Got int"),
+        (torch.zeros, "raises", ""),
+        (threading.Lock().acquire, "cannot-be-sent", "cannot be copied"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_whatever_an_answer_does(answer, diagnosis, words):
+    start = time.monotonic()
+    report = check(ID, answer, seconds=2)
+    assert isinstance(report, Report) and not report.passed
+    if diagnosis is not None:
+        assert report.diagnosis == diagnosis, report
+    assert words in report.words
+    assert str(report) and report._repr_html_()
+    assert len(report.printed) < 3000
+    assert time.monotonic() - start < 30
+    assert check(ID, right).passed  # nothing is left of it
+
+
+def test_the_worker_is_started_once_and_again():
+    assert check(ID, right).passed
+    process = WORKER.process
+    assert check(ID, right).passed and WORKER.process is process
+    process.kill()
+    assert not check(ID, right).passed or WORKER.process is not process
+    assert check(ID, right).passed
+
+
+def test_no_process_is_left_behind():
+    check(ID, leaves_a_process, seconds=1)
+    mine = WORKER.process.pid
+    time.sleep(0.5)
+    left = [pid for pid in os.listdir("/proc") if pid.isdigit() and parent(pid) == mine]
+    assert left == []
+
+
+def parent(pid: str) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[1])
+    except FileNotFoundError:
+        return None
+
+
+def test_unknown_exercise_is_a_report_too():
+    report = check("gather.nothing", right)
+    assert report.diagnosis == "unknown-exercise" and "gather.pick_points" in report.words
+
+
+def test_other_seeds_are_other_cases():
+    cases = {str(check(ID, gather.trap, seed=seed).case) for seed in range(3)}
+    assert len(cases) == 3
+
+
+def test_what_a_student_reads():
+    report = check(ID, gather.trap)
+    text = str(report)
+    for part in ("not yet", "only channel 0", "the smallest case", "expected", "01-gather"):
+        assert part in text
+    assert "expand" not in text  # never the solution
+    assert "g3-diagram" in report.picture and report.picture in report._repr_html_()
+
+
+def test_an_answer_of_a_notebook():
+    """A function without a module, with a helper and a value beside it, as in a cell."""
+    cell = "import torch\nDIM = 2\ndef pick(x, i):\n    return torch.gather(x, DIM, wide(x, i))\n"
+    cell += "def wide(x, i):\n    return i[:, None].expand(-1, x.shape[1], -1)\n"
+    names = {"__name__": "__main__"}
+    exec(cell, names)
+    assert check(ID, names["pick"]).passed
+
+
+def test_on_another_device():
+    """`meta` stands for a device that is not the CPU: helpers made on the CPU do not fit there."""
+
+    def on_the_cpu(features, index):
+        batch = torch.arange(features.shape[0])[:, None].to("cpu")
+        out = features.movedim(1, 2)[batch, index].movedim(2, 1)
+        return torch.zeros(out.shape, dtype=out.dtype) + out.cpu() if features.is_meta else out
+
+    assert check(ID, on_the_cpu, device="meta").diagnosis == "wrong-device"
+    assert check(ID, right, device="meta").passed
