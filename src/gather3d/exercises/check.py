@@ -10,7 +10,7 @@ import cloudpickle
 
 from gather3d import device as default_device
 
-from . import EXERCISES
+from .catalogue import EXERCISES
 from .report import Report
 from .worker import read, write
 

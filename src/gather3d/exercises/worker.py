@@ -41,7 +41,7 @@ def reply(request: dict) -> dict:
     """Judge one answer, here."""
     import cloudpickle
 
-    from . import EXERCISES
+    from .catalogue import EXERCISES
     from .judge import judge
 
     exercise = EXERCISES[request["exercise"]]
