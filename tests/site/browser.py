@@ -90,10 +90,12 @@ def served(folder: Path, *, gzipped: bool = False) -> Iterator[str]:
 class Visit:
     """One page, opened; `faults` grows with all that goes wrong while it is open."""
 
-    def __init__(self, browser: Browser, address: str, width: int = 1400) -> None:
+    def __init__(
+        self, browser: Browser, address: str, width: int = 1400, touch: bool = False
+    ) -> None:
         self.faults: list[str] = []
         self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, reduced_motion="reduce"
+            viewport={"width": width, "height": 900}, reduced_motion="reduce", has_touch=touch
         )
         self.page: Page = self.context.new_page()
         self.host = urlsplit(address).netloc

@@ -87,8 +87,8 @@ def instrument(browser, shown):
     """instrument("GatherExplorer") → that explorable, on a fresh page that has no faults so far."""
     visits = []
 
-    def opened(name: str, width: int = 1200) -> Instrument:
-        visits.append(Visit(browser, shown, width=width))
+    def opened(name: str, width: int = 1200, touch: bool = False) -> Instrument:
+        visits.append(Visit(browser, shown, width=width, touch=touch))
         return Instrument(visits[-1], name)
 
     yield opened

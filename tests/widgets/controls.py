@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator
 
-WAYS = ["keyboard", "mouse"]
+WAYS = ["keyboard", "mouse", "touch"]
 
 
 def controls(root: Locator) -> list[Locator]:
@@ -25,16 +25,20 @@ def work(control: Locator, way: str) -> bool:
             control.press("ArrowLeft" if last else "ArrowRight")
         else:
             box = control.bounding_box()
-            control.click(position={"x": 2 if last else box["width"] - 2, "y": box["height"] / 2})
+            point(control, way, {"x": 2 if last else box["width"] - 2, "y": box["height"] / 2})
     elif kind == "text":
-        if way == "mouse":
-            control.click()
+        if way != "keyboard":
+            point(control, way)
         control.press("ArrowUp")
     elif way == "keyboard":
         control.press("Enter" if kind == "button" else "Space")
     else:
-        control.click()
+        point(control, way)
     return True
+
+
+def point(control: Locator, way: str, position: dict[str, float] | None = None) -> None:
+    (control.tap if way == "touch" else control.click)(position=position)
 
 
 def state(root: Locator) -> list:
