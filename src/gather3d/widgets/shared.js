@@ -131,7 +131,7 @@ export function frame(model, el, label, style = "") {
   const painters = [];
   const paint = () => {
     waiting = 0;
-    if (stage.clientWidth) for (const painter of painters) painter();
+    if (root.clientWidth) for (const painter of painters) painter();
     else view.repaint(); // out of sight for now, as while JupyterLab changes its theme
   };
   const view = {
