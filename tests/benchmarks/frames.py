@@ -59,9 +59,8 @@ class Reader:
         self.turns = k // 4
         kinds = ["input[type=range]", "[data-place]", "canvas", "input[type=radio]"]
         kind = kinds[k % 4]
-        places = self.places(kind) or self.places("input[type=checkbox]")
-        if not places:
-            return lambda: None
+        places = self.places(kind) or self.places("[data-place], [data-control] *")
+        assert places, f"nothing to do: {kind}"
         x, y = places[0]
         if kind == "canvas":
             return lambda: self.drag(x, y, 3 * (k % 11) - 15, 2 * (k % 7) - 6)
@@ -121,9 +120,11 @@ def main() -> None:
         with served(Path(folder) / "_build" / "html") as address:
             for k, name in enumerate(options.names):
                 with Visit(browser, f"{address}/notebooks/01-one.html", width=1200) as visit:
+                    visit.page.set_viewport_size({"width": 1200, "height": 1600})  # all of it
                     root = visit.page.locator(".g3-widget").nth(k)
                     root.scroll_into_view_if_needed()
                     root.locator(".g3x").wait_for()
+                    root.evaluate("(el) => el.scrollIntoView({ block: 'center' })")
                     times = session(visit.page, root.locator(".g3x"), options.interactions)
                     assert visit.faults == [], visit.faults
                 work, gaps = (sorted(column) for column in zip(*times, strict=True))
