@@ -55,7 +55,7 @@ def check(
         return stopped(id, "not-a-function", f"Got {type(answer).__name__}, wanted a function.")
     try:
         sent = by_value(answer)
-    except Exception as error:
+    except Exception as error:  # pickling runs the answer's own code
         words = f"The function holds on to something that cannot be copied: {error}"
         return stopped(id, "cannot-be-sent", words)
     where = str(device or default_device().type)

@@ -98,7 +98,7 @@ def call(function: Callable, case: Case) -> Outcome:
     arguments = {name: copied(value) for name, value in case.arguments.items()}
     try:
         value = function(*arguments.values())
-    except BaseException as error:
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are the answer's
         return Outcome(error=error)
     changed = [name for name, given in case.arguments.items() if not same(given, arguments[name])]
     return Outcome(value, changed=tuple(changed))
@@ -195,7 +195,7 @@ def message(error: BaseException) -> str:
 def quoted(value: Any, words: Callable[[Any], str] = repr) -> str:
     try:
         return words(value)[:SHOWN]
-    except Exception as error:
+    except Exception as error:  # an object of the answer's may raise anything
         return f"(cannot be shown: {type(error).__name__})"
 
 
@@ -491,7 +491,7 @@ def wrong_device(exercise: Exercise, answer: Callable, case: Case, device: str) 
              for name, value in case.arguments.items()}  # fmt: skip
     try:
         result = answer(*given.values())
-    except Exception as error:
+    except Exception as error:  # whatever the answer raises is reported
         got = message(error)
     else:
         wrong = [part for part, _ in pairs(result, result) if part.device.type != device]

@@ -47,7 +47,7 @@ def reply(request: dict) -> dict:
     exercise = EXERCISES[request["exercise"]]
     try:
         answer = cloudpickle.loads(request["answer"])
-    except Exception as error:
+    except Exception as error:  # whatever the import of its modules raises
         return {"stopped": f"cannot be loaded: {type(error).__name__}: {error}"}
     report = judge(exercise, answer, seed=request["seed"], device=request["device"])
     return {"report": report}
