@@ -107,8 +107,9 @@ def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     normal = NotebookNode(cell_type=cell.cell_type, id=name, metadata=NotebookNode())
     if tags:
         normal.metadata.tags = tags
-    if "mystnb" in cell.metadata:
-        normal.metadata.mystnb = deepcopy(cell.metadata.mystnb)
+    for key in ("mystnb", "nbgrader"):
+        if key in cell.metadata:
+            normal.metadata[key] = deepcopy(cell.metadata[key])
     if "attachments" in cell:
         normal.attachments = deepcopy(cell.attachments)
     lines = [line.rstrip() for line in cell.source.splitlines()]

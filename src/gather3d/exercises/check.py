@@ -1,22 +1,28 @@
 """`check(id, answer)`: is the answer right, and if not, what is wrong with it?"""
 
 import atexit
+import builtins
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import cloudpickle
+from torch import Tensor
 
 from gather3d import device as default_device
 
+from .answer import Arguments, Outcome, Raised
 from .catalogue import EXERCISES
+from .judge import judge
 from .report import Report
-from .worker import read, write
+from .wire import UnreadableError, packed, read, unpacked, write
 
 SECONDS = 10.0  # for all cases of an exercise together
 GIGABYTES = 4.0
-PATIENCE = 60.0  # seconds beyond the limit in which the worker itself must answer
+PATIENCE = 30.0  # seconds beyond the limit in which the worker itself must answer
 
 
 def check(
@@ -53,24 +59,21 @@ def check(
         return stopped(id, "unsolved", "Not solved yet: there is no function.")
     if not callable(answer):
         return stopped(id, "not-a-function", f"Got {type(answer).__name__}, wanted a function.")
-    try:
-        sent = by_value(answer)
-    except Exception as error:  # pickling runs the answer's own code
-        words = f"The function holds on to something that cannot be copied: {error}"
-        return stopped(id, "cannot-be-sent", words)
+    if isinstance(answer, Elsewhere):
+        worker, sent = answer.worker, answer.sent
+    else:
+        try:
+            worker, sent = WORKER, by_value(answer)
+        except Exception as error:  # pickling runs the answer's own code
+            words = f"The function holds on to something that cannot be copied: {error}"
+            return stopped(id, "cannot-be-sent", words)
     where = str(device or default_device().type)
-    request = {
-        "exercise": id,
-        "answer": sent,
-        "seed": seed,
-        "seconds": seconds,
-        "gigabytes": gigabytes,
-        "device": None if where == "cpu" else where,
-    }
-    message = WORKER.ask(request)
-    if "report" in message:
-        return message["report"]
-    return stopped(id, "stopped", f"The answer {message['stopped']}.")
+    tried = None if where == "cpu" else where
+    try:
+        with There(worker, sent, seconds, gigabytes, limited=tried is None) as there:
+            return judge(EXERCISES[id], there, seed=seed, device=tried)
+    except StoppedError as why:
+        return stopped(id, "stopped", f"The answer {why}.")
 
 
 def stopped(id: str, diagnosis: str, words: str) -> Report:
@@ -90,40 +93,158 @@ def by_value(answer: Callable) -> bytes:
     return cloudpickle.dumps(answer)
 
 
-class Worker:
-    """The process of worker.py: started when it is first asked, once more if it has gone."""
+class StoppedError(Exception):
+    """The answer gave no reply: why, as the end of a sentence about it."""
 
-    def __init__(self) -> None:
+
+class There:
+    """A function in a process of its own: what the judge asks of it, `answer.Answer`."""
+
+    def __init__(
+        self, worker: "Worker", sent: bytes, seconds: float, gigabytes: float, *, limited: bool
+    ) -> None:
+        self.worker, self.printed = worker, ""
+        self.opening = {
+            "open": sent,
+            "seconds": seconds,
+            "gigabytes": gigabytes,
+            "limited": limited,
+        }
+
+    def __enter__(self) -> "There":
+        self.worker.lock.acquire()
+        try:
+            self.worker.ask(self.opening, self.opening["seconds"])
+        except BaseException:
+            self.worker.lock.release()
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, *error) -> None:
+        try:
+            if kind is None:
+                self.worker.close()
+            else:  # whatever the answer may have left behind goes with the process
+                self.worker.stop()
+        finally:
+            self.worker.lock.release()
+
+    def call(self, given: Arguments) -> Outcome:
+        outcome = self._ask(Outcome, "call", dict(given))
+        if not isinstance(outcome.error, Raised | None) or not set(outcome.changed) <= set(given):
+            raise StoppedError("sends back what no call gives")
+        return outcome
+
+    def gradients(self, given: Arguments, names: list[str]) -> list[Tensor | None]:
+        return self._ask(list, "gradients", dict(given), names)
+
+    def steps(self, given: Arguments, limit: float) -> int:
+        return self._ask(int, "steps", dict(given), limit)
+
+    def seconds(self, given: Arguments) -> float:
+        return self._ask(float, "seconds", dict(given))
+
+    def devices(self, given: Arguments, device: str) -> list[str] | Raised:
+        return self._ask((list, Raised), "devices", dict(given), device)
+
+    def _ask(self, kind: type | tuple[type, ...], name: str, *arguments: Any) -> Any:
+        message = self.worker.ask({"ask": name, "with": arguments}, self.opening["seconds"])
+        if not isinstance(message.get("reply"), kind):
+            raise StoppedError("sends back what no call gives")
+        self.printed = str(message.get("printed", ""))
+        return message["reply"]
+
+
+class Elsewhere:
+    """A function of which only the pickled bytes are here; a call runs it in the worker.
+
+    The grader's tests call it as they would call the function itself. An exception comes back as
+    the nearest built-in one.
+    """
+
+    def __init__(self, sent: bytes, worker: "Worker", seconds: float = SECONDS) -> None:
+        self.sent, self.worker, self.seconds = sent, worker, seconds
+
+    def __call__(self, *arguments: Any) -> Any:
+        there = There(self.worker, self.sent, self.seconds, GIGABYTES, limited=True)
+        try:
+            with there:
+                outcome = there.call({str(place): given for place, given in enumerate(arguments)})
+        except StoppedError as why:
+            raise RuntimeError(f"The answer {why}.") from None
+        if outcome.error is None:
+            return outcome.value
+        raise nearest(outcome.error)(outcome.error.text)
+
+
+def nearest(error: Raised) -> type[Exception]:
+    """The first class of the exception that is built in; SystemExit and the like are not taken."""
+    known = (getattr(builtins, str(name), None) for name in error.names)
+    return next(
+        (kind for kind in known if isinstance(kind, type) and issubclass(kind, Exception)),
+        RuntimeError,
+    )
+
+
+class Worker:
+    """The process of worker.py: started when it is first asked, once more if it has gone.
+
+    Args:
+        prefix: of its command, where something else is to start it: a sandbox.
+    """
+
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
+        self.prefix = prefix
         self.process: subprocess.Popen | None = None
         self.lock = threading.Lock()
 
-    def ask(self, request: dict) -> dict:
-        with self.lock:
+    def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The reply; StoppedError where there is none. The lock is the asker's."""
+        gone = StoppedError("ended the process that checks it")
+        if "open" in message:
             if self.process is None or self.process.poll() is not None:
                 self.start()
-            late = threading.Timer(request["seconds"] + PATIENCE, self.process.kill)
-            late.start()
+        elif self.process is None:
+            raise gone
+        late = threading.Timer(seconds + PATIENCE, self.process.kill)
+        late.start()
+        try:
+            write(self.process.stdin, packed(message))
+            reply = unpacked(read(self.process.stdout))
+        except (EOFError, BrokenPipeError):
+            self.stop()
+            raise gone from None
+        except UnreadableError:
+            self.stop()
+            raise StoppedError("sends back what cannot be read") from None
+        finally:
+            late.cancel()
+        if "stopped" in reply:
+            raise StoppedError(str(reply["stopped"])[:500])
+        return reply
+
+    def close(self) -> None:
+        if self.process is not None:
             try:
-                write(self.process.stdin, request)
-                return read(self.process.stdout)
-            except (EOFError, BrokenPipeError):
+                self.ask({"close": True}, 0.0)
+            except StoppedError:
                 self.stop()
-                return {"stopped": "ended the process that checks it"}
-            finally:
-                late.cancel()
 
     def start(self) -> None:
+        self.stop()
         serve = "from gather3d.exercises.worker import serve; serve()"
-        command = [sys.executable, "-c", serve]
+        command = [*self.prefix, sys.executable, "-c", serve]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdin.close()
-            self.process.stdout.close()
-            self.process = None
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 WORKER = Worker()

@@ -1,29 +1,22 @@
 """Try an answer on an exercise's cases, and find the words for what is wrong.
 
-This runs a student's program as it is: it may raise, print, loop for ever or stop Python. `check`
-keeps it in a process of its own.
+The judge only asks: `answer.Here` or `check.There` call the student's program. What comes back is
+data, so that no program can change its own verdict.
 """
 
-import contextlib
-import io
 import re
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, quoted, same
 from .exercise import KINDS, Case, Exercise, Misconception
 from .report import Report
 
 STEPS = 300  # on a large input; less is no loop
 DRAWN = 48  # elements, at most, of what is drawn
-PRINTED = 2000  # characters
-SHOWN = 1200  # characters of a value
 
 GENERIC = {
     "unsolved": "Not solved yet: the function does not give anything back.",
@@ -35,21 +28,20 @@ GENERIC = {
 
 
 def judge(
-    exercise: Exercise, answer: Callable, *, seed: int = 0, device: str | None = None
+    exercise: Exercise, answer: Callable | Answer, *, seed: int = 0, device: str | None = None
 ) -> Report:
     """The report on an answer. `device` is tried too, after the CPU."""
-    printed = Capped()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        report = verdict(exercise, answer, seed, device)
-    text = printed.getvalue()
-    return Report(**{**vars(report), "printed": text})
+    asked = answer if hasattr(answer, "gradients") else Here(answer)
+    report = verdict(exercise, asked, seed, device)
+    return Report(**{**vars(report), "printed": asked.printed[: PRINTED + 2]})
 
 
-def verdict(exercise: Exercise, answer: Callable, seed: int, device: str | None) -> Report:
+def verdict(exercise: Exercise, answer: Answer, seed: int, device: str | None) -> Report:
     cases = sorted(exercise.cases(Generator().manual_seed(seed)), key=lambda case: case.size)
-    trials = []
+    trials, right = [], Here(exercise.right)
     for case in cases:
-        trial = Trial(case, call(exercise.right, case), call(answer, case), exercise)
+        wanted, got = right.call(case.arguments), answer.call(case.arguments)
+        trial = Trial(case, wanted, got, exercise)
         if trial.unsolved:
             return Report(exercise.id, False, "unsolved", GENERIC["unsolved"], exercise.page)
         trials.append(trial)
@@ -62,61 +54,6 @@ def verdict(exercise: Exercise, answer: Callable, seed: int, device: str | None)
     return next((report for report in found if report), Report(exercise.id, True))
 
 
-# ---- one call
-
-
-class Capped(io.StringIO):
-    """Keeps the beginning of what is printed and drops the flood."""
-
-    def write(self, text: str) -> int:
-        room = PRINTED - self.tell()
-        if room > 0:
-            super().write(text if len(text) <= room else text[:room] + " …")
-        return len(text)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call gave: a value or an exception; and which of its arguments it changed."""
-
-    value: Any = None
-    error: BaseException | None = None
-    changed: tuple[str, ...] = ()
-
-
-def copied(value: Any, device: str | None = None) -> Any:
-    """The same, strides included, in memory of its own."""
-    if not isinstance(value, Tensor):
-        return value
-    fresh = torch.empty_strided(
-        value.shape, value.stride(), dtype=value.dtype, device=device or value.device
-    )
-    return fresh.copy_(value)
-
-
-def call(function: Callable, case: Case) -> Outcome:
-    arguments = {name: copied(value) for name, value in case.arguments.items()}
-    try:
-        value = function(*arguments.values())
-    except BaseException as error:  # SystemExit and KeyboardInterrupt are the answer's
-        return Outcome(error=error)
-    changed = [name for name, given in case.arguments.items() if not same(given, arguments[name])]
-    return Outcome(value, changed=tuple(changed))
-
-
-def same(a: Any, b: Any, tolerance: float = 0.0) -> bool:
-    """Equal in type, shape, dtype and values; nan equals nan."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
-            return False
-        if a.is_floating_point() or a.is_complex():
-            return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
-        return torch.equal(a, b)
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
-
-
 # ---- one case
 
 
@@ -126,21 +63,21 @@ class Trial:
     def __init__(self, case: Case, wanted: Outcome, got: Outcome, exercise: Exercise) -> None:
         self.case, self.wanted, self.got, self.exercise = case, wanted, got, exercise
         if wanted.error is not None and case.refuse is None:
-            raise AssertionError(f"{exercise.id}: the reference fails") from wanted.error
+            raise AssertionError(f"{exercise.id}: the reference fails: {wanted.error}")
         self.fault = self._fault()
 
     @property
     def unsolved(self) -> bool:
         """As a stub leaves it: nothing is given back, or the exception that a stub raises."""
         nothing = self.got.error is None and (self.got.value is None or self.got.value is ...)
-        return nothing or isinstance(self.got.error, NotImplementedError)
+        return nothing or bool(self.got.error and self.got.error.is_a(NotImplementedError))
 
     def _fault(self) -> str | None:
         got, refuse = self.got, self.case.refuse
         if refuse is not None:
             if got.error is None:
                 return "accepts-bad-input"
-            return None if isinstance(got.error, refuse) else "raises"
+            return None if got.error.is_a(*kinds(refuse)) else "raises"
         if got.error is not None:
             return "raises"
         normal = self.exercise.normal
@@ -182,32 +119,24 @@ def pairs(wanted: Any, got: Any) -> list[tuple[Tensor, Tensor]] | None:
     return None if None in parts else [pair for part in parts for pair in part]
 
 
-def said(error: BaseException | None) -> str:
+def kinds(refuse: type[Exception] | tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
+    return refuse if isinstance(refuse, tuple) else (refuse,)
+
+
+def said(error: Raised | None) -> str:
     """An exception without the numbers in its message, which differ from case to case."""
-    return "" if error is None else re.sub(r"-?\d+", "#", message(error))
-
-
-def message(error: BaseException) -> str:
-    """An exception in words; its class is the answer's own, and may have none."""
-    return f"{type(error).__name__}: {quoted(error, str)}"
-
-
-def quoted(value: Any, words: Callable[[Any], str] = repr) -> str:
-    try:
-        return words(value)[:SHOWN]
-    except Exception as error:  # an object of the answer's may raise anything
-        return f"(cannot be shown: {type(error).__name__})"
+    return "" if error is None else re.sub(r"-?\d+", "#", str(error))
 
 
 # ---- what is wrong, in words
 
 
-def failed(exercise: Exercise, answer: Callable, trials: list[Trial]) -> Report:
+def failed(exercise: Exercise, answer: Answer, trials: list[Trial]) -> Report:
     failing = [trial for trial in trials if trial.fault]
     smallest = failing[0]
     if known := recognised(exercise, trials):
         key, words, page = known.key, known.words, known.page
-        smallest = next((t for t in failing if not misses(exercise, known, t)), smallest)
+        smallest = next((t for t in failing if not misses(known, t)), smallest)
     else:
         (key, words), page = general(failing), exercise.page
     return Report(
@@ -232,26 +161,29 @@ def recognised(exercise: Exercise, trials: list[Trial]) -> Misconception | None:
         if not any(trial.fault for trial in group):
             continue
         for misconception in exercise.misconceptions:
-            if all(trial.agrees_with(call(misconception.wrong, trial.case)) for trial in group):
+            if all(
+                trial.agrees_with(Here(misconception.wrong).call(trial.case.arguments))
+                for trial in group
+            ):
                 return misconception
     return None
 
 
-def misses(exercise: Exercise, misconception: Misconception, trial: Trial) -> bool:
-    """Whether the wrong turn does not show in this case."""
-    return not trial.agrees_with(call(misconception.wrong, trial.case))
+def misses(misconception: Misconception, trial: Trial) -> bool:
+    """Whether the answer did not do in this case what the wrong turn does."""
+    return not trial.agrees_with(Here(misconception.wrong).call(trial.case.arguments))
 
 
 def general(failing: list[Trial]) -> tuple[str | None, str]:
     """Words for what no misconception of the exercise explains."""
-    first, kinds = failing[0], {trial.case.kind for trial in failing}
+    first, special = failing[0], {trial.case.kind for trial in failing}
     faults = {trial.fault for trial in failing}
     if faults == {"in-place"}:
         return "in-place", f"Right values, but {what(first)}"
     if faults == {"accepts-bad-input"}:
         return "accepts-bad-input", GENERIC["accepts-bad-input"]
-    if len(kinds) == 1 and kinds != {"ordinary"}:
-        (kind,) = kinds
+    if len(special) == 1 and special != {"ordinary"}:
+        (kind,) = special
         return f"fails-{kind}", f"Right, except for {KINDS[kind]}: {what(first)}"
     if first.fault == "wrong-values":
         return None, "The shape is right, some values are not."
@@ -264,7 +196,7 @@ def what(trial: Trial) -> str:
     parts = None if got.error else pairs(wanted, got.value)
     match trial.fault:
         case "raises":
-            return f"it raises {message(got.error).strip().splitlines()[0]}"
+            return f"it raises {str(got.error).strip().splitlines()[0]}"
         case "wrong-type":
             return f"it gives {kind_of(got.value)}, wanted {kind_of(wanted)}."
         case "wrong-shape":
@@ -281,6 +213,8 @@ def what(trial: Trial) -> str:
 
 
 def kind_of(value: Any) -> str:
+    if isinstance(value, Strange):
+        return f"a {value.name}"
     name = "tensor" if isinstance(value, Tensor) else type(value).__name__
     if not isinstance(value, tuple | list):
         return f"a {name}"
@@ -295,6 +229,8 @@ def shown(value: Any) -> str:
     """A value as text, a large one with its middle left out."""
     if isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value):
         return "\n".join(shown(part) for part in value)
+    if isinstance(value, Strange):
+        return value.text
     if not isinstance(value, Tensor):
         return quoted(value)
     about = f"{list(value.shape)} {short(value.dtype)}"
@@ -310,15 +246,13 @@ def shown(value: Any) -> str:
 def expected(trial: Trial) -> str:
     if trial.case.refuse is None:
         return shown(trial.wanted.value)
-    refuse = trial.case.refuse
-    names = refuse if isinstance(refuse, tuple) else (refuse,)
-    return " or ".join(name.__name__ for name in names)
+    return " or ".join(kind.__name__ for kind in kinds(trial.case.refuse))
 
 
 def received(got: Outcome) -> str:
     if got.error is None:
         return shown(got.value)
-    return message(got.error)
+    return str(got.error)
 
 
 def difference(trial: Trial) -> str:
@@ -336,7 +270,7 @@ def difference(trial: Trial) -> str:
     return ""
 
 
-def picture(exercise: Exercise, answer: Callable, trial: Trial) -> str:
+def picture(exercise: Exercise, answer: Answer, trial: Trial) -> str:
     """Where each output comes from, in the answer and in the right one, where both are linear."""
     name = exercise.linear_in
     small = name and trial.case.refuse is None and trial.fault in ("wrong-values", "wrong-shape")
@@ -344,13 +278,18 @@ def picture(exercise: Exercise, answer: Callable, trial: Trial) -> str:
         return ""
     from gather3d import figures  # loads plotly: not before something is drawn
 
-    def of(function: Callable) -> Callable[[Tensor], Tensor]:
-        given = {key: copied(value) for key, value in trial.case.arguments.items()}
-        return lambda x: function(*{**given, name: x}.values())
+    def of(asked: Answer) -> Callable[[Tensor], Tensor]:
+        def function(x: Tensor) -> Tensor:
+            got = asked.call({**trial.case.arguments, name: x})
+            if got.error is not None:
+                raise ValueError(str(got.error))
+            return got.value
+
+        return function
 
     shape = trial.case.arguments[name].shape
     try:
-        drawn = figures.sources(of(answer), shape, compare=of(exercise.right))
+        drawn = figures.sources(of(answer), shape, compare=of(Here(exercise.right)))
     except (ValueError, TypeError, RuntimeError, IndexError):
         return ""  # an answer that is not linear has no such picture
     return drawn._repr_html_() if hasattr(drawn, "svg") else ""
@@ -359,7 +298,7 @@ def picture(exercise: Exercise, answer: Callable, trial: Trial) -> str:
 # ---- what is right in value, and yet not right
 
 
-def wrong_gradient(exercise: Exercise, answer: Callable, case: Case) -> Report | None:
+def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | None:
     """The gradient of a random sum of the result, beside the one through the loop."""
     names = [
         name
@@ -368,7 +307,8 @@ def wrong_gradient(exercise: Exercise, answer: Callable, case: Case) -> Report |
     ]
     if not names or case.size[0]:  # nothing flows through nothing
         return None
-    through = [gradients(function, case, names) for function in (exercise.right, answer)]
+    asked = (Here(exercise.right), answer)
+    through = [each.gradients(case.arguments, names) for each in asked]
     for name, wanted, got in zip(names, *through, strict=True):
         if wanted is None and got is not None:  # the result does not depend on it
             wanted = torch.zeros_like(got)
@@ -384,122 +324,40 @@ def wrong_gradient(exercise: Exercise, answer: Callable, case: Case) -> Report |
     return None
 
 
-def gradients(function: Callable, case: Case, names: list[str]) -> list[Tensor | None]:
-    arguments = {name: copied(value) for name, value in case.arguments.items()}
-    for name in names:
-        arguments[name] = arguments[name].double().requires_grad_()
-    inputs = [arguments[name] for name in names]
-    try:
-        result = function(*arguments.values())
-    except (RuntimeError, TypeError):  # numpy() of a tensor that wants a gradient, for one
-        return [None] * len(names)
-    if not result.requires_grad:
-        return [None] * len(names)
-    generator = Generator().manual_seed(result.numel())
-    weights = torch.rand(result.shape, generator=generator, dtype=result.dtype)
-    return list(torch.autograd.grad(result, inputs, weights, allow_unused=True))
-
-
-def slow(exercise: Exercise, answer: Callable, seed: int) -> Report | None:
+def slow(exercise: Exercise, answer: Answer, seed: int) -> Report | None:
     """A loop over elements takes the more steps the more elements there are; one over taps or
     corners does not. Steps are the same on every machine; the time is for the words alone."""
     if exercise.large is None:
         return None
     cases = exercise.cases(Generator().manual_seed(seed))
     small = max((case for case in cases if case.kind == "ordinary"), key=lambda case: case.size)
-    allowed = max(STEPS, 3 * steps(answer, small.arguments))
+    allowed = max(STEPS, 3 * answer.steps(small.arguments, float("inf")))
     given = exercise.large(Generator().manual_seed(seed))
-    if steps(answer, given, allowed) <= allowed:
+    if answer.steps(given, allowed) <= allowed:
         return None
     words = f"{GENERIC['python-loop']}{slower(exercise, answer, given)}."
     return Report(exercise.id, False, "python-loop", words, exercise.page)
 
 
-def steps(answer: Callable, given: Mapping[str, Any], limit: float = float("inf")) -> int:
-    """What a call takes: lines of Python or tensor operations, counted a little past the limit."""
-    counted = Counter(answer, limit)
-    with contextlib.suppress(TooManySteps), counted:
-        answer(*(copied(value) for value in given.values()))
-    return counted.steps
-
-
-def slower(exercise: Exercise, answer: Callable, given: Mapping[str, Any]) -> str:
+def slower(exercise: Exercise, answer: Answer, given: dict[str, Any]) -> str:
     if exercise.fast is None:
         return ""
-    times = []
-    exercise.fast(*(copied(value) for value in given.values()))  # warm
-    for function in (exercise.fast, answer):
-        arguments = [copied(value) for value in given.values()]
-        start = time.perf_counter()
-        function(*arguments)
-        times.append(time.perf_counter() - start)
-    ratio = times[1] / max(times[0], 1e-6)
+    fast = Here(exercise.fast)
+    fast.seconds(given)  # warm
+    ratio = answer.seconds(given) / max(fast.seconds(given), 1e-6)
     return f": {ratio:.0f} times slower than a few tensor operations" if ratio > 2 else ""
 
 
-class TooManySteps(BaseException):
-    """Enough is counted."""
-
-
-class Counter:
-    """Counts what a call does: lines of Python in its own functions, and tensor operations."""
-
-    def __init__(self, function: Callable, limit: float) -> None:
-        self.limit = limit
-        self.lines = self.operations = 0
-        self.own = getattr(function, "__globals__", None)  # shared by all that a notebook defines
-
-    @property
-    def steps(self) -> int:
-        return max(self.lines, self.operations)
-
-    def __enter__(self) -> "Counter":
-        counter = self
-
-        class Operations(TorchDispatchMode):
-            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-                counter.operations += 1
-                counter._enough()
-                return function(*args, **(kwargs or {}))
-
-        def trace(frame, event, _):
-            if frame.f_globals is not counter.own:
-                return None
-            if event == "line":
-                counter.lines += 1
-                counter._enough()
-            return trace
-
-        self._mode, self._before = Operations(), sys.gettrace()
-        self._mode.__enter__()
-        sys.settrace(trace)
-        return self
-
-    def _enough(self) -> None:
-        if self.steps > self.limit:
-            raise TooManySteps
-
-    def __exit__(self, *error) -> None:
-        sys.settrace(self._before)
-        self._mode.__exit__(*error)
-
-
-def wrong_device(exercise: Exercise, answer: Callable, case: Case, device: str) -> Report | None:
+def wrong_device(exercise: Exercise, answer: Answer, case: Case, device: str) -> Report | None:
     if case.refuse is not None:
         return None
-    given = {name: copied(value, device) if isinstance(value, Tensor) else value
-             for name, value in case.arguments.items()}  # fmt: skip
-    try:
-        result = answer(*given.values())
-    except Exception as error:  # whatever the answer raises is reported
-        got = message(error)
+    found = answer.devices(case.arguments, device)
+    if isinstance(found, Raised):
+        got = str(found)
+    elif wrong := [name for name in found if name != device]:
+        got = f"a result on {wrong[0]}"
     else:
-        wrong = [part for part, _ in pairs(result, result) if part.device.type != device]
-        if not wrong:
-            return None
-        got = f"a result on {wrong[0].device}"
+        return None
     text = {name: shown(value) for name, value in case.arguments.items()}
-    words = GENERIC["wrong-device"]
-    return Report(
-        exercise.id, False, "wrong-device", words, exercise.page, text, f"a result on {device}", got
-    )
+    words, wanted = GENERIC["wrong-device"], f"a result on {device}"
+    return Report(exercise.id, False, "wrong-device", words, exercise.page, text, wanted, got)

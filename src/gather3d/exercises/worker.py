@@ -1,56 +1,35 @@
-"""The process that runs answers: it loads torch once, and gives each check a process of its own.
+"""The process in which answers run: it loads torch once, and gives each answer a child of its own.
 
-`serve` reads requests from standard input and writes reports to standard output, both pickled
-behind their length. A request names the exercise and carries the pickled answer and the limits.
-What an answer does (an endless loop, `sys.exit`, a changed torch, a full memory) ends with its
-process.
+`serve` reads messages from standard input and writes replies to standard output. "open" starts a
+child with a pickled answer and its limits, "ask" hands it one question of `answer.Answer`, "close"
+ends it. What an answer does (an endless loop, `sys.exit`, a changed torch, a full memory) ends
+with its child; what it sends back is data, which this process hands on without reading it.
 """
 
 import contextlib
 import os
-import pickle
 import select
 import signal
-import struct
 import sys
 import time
-from typing import BinaryIO
+from typing import Any
 
-LENGTH = struct.Struct("<Q")
+from .answer import Here
+from .wire import LENGTH, LONGEST, packed, read, unpacked, write
 
-
-def write(stream: BinaryIO, message: object) -> None:
-    body = pickle.dumps(message)
-    stream.write(LENGTH.pack(len(body)) + body)
-    stream.flush()
+ASKED = ("call", "gradients", "steps", "seconds", "devices")
 
 
-def read(stream: BinaryIO) -> object:
-    """The next message; EOFError where the other side has gone."""
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        raise EOFError
-    (length,) = LENGTH.unpack(head)
-    body = stream.read(length)
-    if len(body) < length:
-        raise EOFError
-    return pickle.loads(body)
+def answered(answer: Here, message: dict[str, Any]) -> dict[str, Any]:
+    """One question, asked here."""
+    reply = getattr(answer, ASKED[ASKED.index(message["ask"])])(*message["with"])
+    return {"reply": reply, "printed": answer.printed}
 
 
-def reply(request: dict) -> dict:
-    """Judge one answer, here."""
+def loaded(body: bytes) -> Here:
     import cloudpickle
 
-    from .catalogue import EXERCISES
-    from .judge import judge
-
-    exercise = EXERCISES[request["exercise"]]
-    try:
-        answer = cloudpickle.loads(request["answer"])
-    except Exception as error:  # whatever the import of its modules raises
-        return {"stopped": f"cannot be loaded: {type(error).__name__}: {error}"}
-    report = judge(exercise, answer, seed=request["seed"], device=request["device"])
-    return {"report": report}
+    return Here(cloudpickle.loads(body))
 
 
 def limit_memory(gigabytes: float) -> None:
@@ -62,47 +41,101 @@ def limit_memory(gigabytes: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (now + int(gigabytes * 2**30),) * 2)
 
 
-def child_of_its_own(request: dict, into: int) -> None:
-    os.setsid()
-    if sys.platform == "linux" and request["device"] is None:
-        limit_memory(request["gigabytes"])
-    try:
-        message = reply(request)
-    except MemoryError:
-        message = {"stopped": "wants more memory than an exercise may take"}
-    with os.fdopen(into, "wb") as stream:
-        write(stream, message)
+class Child:
+    """An answer in a process of its own, which ends with everything that it started."""
 
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.left = message["seconds"]  # of waiting for it, in all
+        self.seconds = message["seconds"]
+        questions, self.into = os.pipe()
+        self.out, replies = os.pipe()
+        self.process = os.fork()
+        if self.process == 0:
+            try:
+                os.close(self.into)
+                os.close(self.out)
+                live(message, questions, replies)
+            finally:
+                os._exit(0)  # never back into the loop of `serve`
+        os.close(questions)
+        os.close(replies)
 
-def forked(request: dict) -> dict:
-    """Judge one answer in a child, and end it with all that it started when its time is up."""
-    out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
+    def ask(self, body: bytes) -> bytes:
+        """Its reply, as it stands, or why there is none."""
+        start = time.monotonic()
         try:
-            os.close(out)
-            child_of_its_own(request, into)
+            with os.fdopen(os.dup(self.into), "wb") as stream:
+                write(stream, LENGTH.pack(len(body)) + body)
+            return self._reply(start + self.left)
+        except (BrokenPipeError, EOFError):
+            return packed({"stopped": "ended the Python that it runs in"})
+        except TimeoutError:
+            return packed({"stopped": f"did not end within {self.seconds:g} seconds"})
+        except OverflowError:
+            return packed({"stopped": "gives back more than an exercise may"})
         finally:
-            os._exit(0)  # never back into this loop
-    os.close(into)
-    body, end = b"", time.monotonic() + request["seconds"]
-    message = {"stopped": f"did not end within {request['seconds']:g} seconds"}
-    while (left := end - time.monotonic()) > 0:
-        if not select.select([out], [], [], left)[0]:
-            break
-        part = os.read(out, 1 << 20)
-        if part:
+            self.left -= time.monotonic() - start
+
+    def _reply(self, end: float) -> bytes:
+        body = b""
+        while True:
+            if not select.select([self.out], [], [], max(end - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            part = os.read(self.out, 1 << 20)
+            if not part:
+                raise EOFError
             body += part
-            continue
-        message = {"stopped": "ended the Python that it runs in"}
-        if len(body) > LENGTH.size and len(body) == LENGTH.size + LENGTH.unpack_from(body)[0]:
-            message = pickle.loads(body[LENGTH.size :])
-        break
-    os.close(out)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return message
+            if len(body) < LENGTH.size:
+                continue
+            length = LENGTH.size + LENGTH.unpack_from(body)[0]
+            if length > LONGEST:
+                raise OverflowError
+            if len(body) >= length:
+                return body[:length]
+
+    def end(self) -> None:
+        os.close(self.into)
+        os.close(self.out)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
+
+
+def live(message: dict[str, Any], questions: int, replies: int) -> None:
+    """The child: load the answer, then reply to questions until there are no more."""
+    os.setsid()
+    if sys.platform == "linux" and message["limited"]:
+        limit_memory(message["gigabytes"])
+    with os.fdopen(questions, "rb") as asked, os.fdopen(replies, "wb") as told:
+        try:
+            answer = loaded(message["open"])
+        except Exception as error:  # whatever the import of its modules raises
+            answer, cannot = None, f"cannot be loaded: {type(error).__name__}: {error}"
+        while True:
+            try:
+                question = unpacked(read(asked))
+                reply = answered(answer, question) if answer else {"stopped": cannot}
+                body = packed(reply)
+            except MemoryError:
+                body = packed({"stopped": "wants more memory than an exercise may take"})
+            except EOFError:
+                return
+            write(told, body)
+
+
+class Inline:
+    """Where there is no fork (Windows), this process is the child; its caller ends it in time."""
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.answer = loaded(message["open"])
+
+    def ask(self, body: bytes) -> bytes:
+        return packed(answered(self.answer, unpacked(body)))
+
+    def end(self) -> None:
+        pass
 
 
 def serve() -> None:
@@ -112,13 +145,23 @@ def serve() -> None:
             os.dup2(nowhere.fileno(), number)
     import torch
 
-    from . import judge  # noqa: F401 (loaded before the first child)
+    import gather3d.exercises.answer  # noqa: F401 (loaded before the first child)
 
     torch.set_num_threads(1)  # threads do not survive a fork
-    judged = forked if hasattr(os, "fork") else reply
+    start = Child if hasattr(os, "fork") else Inline
+    child = None
     while True:
         try:
-            request = read(requests)
+            body = read(requests)
         except EOFError:
-            return
-        write(replies, judged(request))
+            break
+        message = unpacked(body)
+        if "ask" in message:
+            write(replies, child.ask(body))
+            continue
+        if child is not None:
+            child.end()
+        child = start(message) if "open" in message else None
+        write(replies, packed({"ready": True}))
+    if child is not None:
+        child.end()

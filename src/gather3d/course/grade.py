@@ -1,0 +1,205 @@
+"""Grade submissions in parallel: dask runs them, nbgrader keeps the grades.
+
+A worker gets a notebook's text and gives back the text of the executed one, so that it does not
+matter where it runs or how often. One process, this one, writes to the grade book.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from dask.distributed import Client, LocalCluster, as_completed
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearHiddenTests,
+    GetGrades,
+    SaveAutoGrades,
+)
+from tqdm import tqdm
+
+from .collect import TIMESTAMP, Submission, collect
+from .masters import Master
+from .sandbox import NOT_ISOLATED, Limits, Sandbox, SandboxError, missing
+from .settings import course_directory
+from .submission import graded
+from .summary import summarise
+
+SANITISED, EXECUTED = ".grading/sanitised", ".grading/executed"
+RETRIES = 3  # of a submission whose worker died
+
+
+def grade(
+    submissions: Path,
+    course: Path,
+    *,
+    scheduler: str | None = None,
+    db: str | None = None,
+    unsandboxed: bool = False,
+    limits: Limits | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> list[Submission]:
+    """Collect, grade what is new or changed, and write grades, feedback and the summary.
+
+    Args:
+        submissions: folder with one folder or zip for each student.
+        course: made by `release`.
+        scheduler: address of a dask scheduler whose workers have this package; all cores of this
+            machine if not given.
+        db: address of the grade book's database.
+        unsandboxed: go on where there is no bubblewrap.
+        limits: of each submission.
+        workers: processes on this machine; one for each core if not given.
+        quiet: no progress bar.
+
+    Returns:
+        what was graded in this run.
+
+    Raises:
+        SandboxError: there is no sandbox, and `unsandboxed` was not asked for.
+        SubmissionsError: there are no submissions.
+        FileNotFoundError: the course was not released.
+    """
+    why = missing()
+    if why and not unsandboxed:
+        raise SandboxError(
+            f"No sandbox: {why}. Without one, a submission reaches {NOT_ISOLATED}. "
+            "Install bubblewrap, or say --unsandboxed to grade all the same."
+        )
+    sandbox = Sandbox(limits or Limits(), isolated=not why)
+    course = Path(course).resolve()
+    book = Book(course, db)
+    found = collect(submissions, book.releases, course)
+    todo = [each for each in found if not book.has(each)]
+    with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
+        running = {}
+        for each in todo:
+            text, names = book.sanitised(each), book.masters[each.assignment].functions
+            future = client.submit(graded, text, names, sandbox, pure=False, retries=RETRIES)
+            running[future] = each
+        for future in as_completed(running):
+            book.record(running[future], future.result())
+            bar.update()
+    summarise(course, db)
+    return todo
+
+
+@contextmanager
+def crew(scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    """The processes that run submissions: a cluster's, or our own."""
+    if scheduler is not None:
+        with Client(scheduler) as client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+class Book:
+    """The course's folders and grade book, through nbgrader."""
+
+    def __init__(self, course: Path, db: str | None) -> None:
+        self.course, self.db = course, db
+        course_directory(course, db)  # says so if there is none
+        paths = sorted((course / "source").glob("*/*.ipynb"))
+        self.masters = {path.stem: Master.read(path) for path in paths}
+        self.releases = {
+            name: nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+            for name in self.masters
+        }
+
+    def has(self, submission: Submission) -> bool:
+        """Whether the grade book has just this submission, graded with just these tests."""
+        path = self.path("autograded", submission)
+        if not path.exists() or not self.path("feedback", submission, "html").exists():
+            return False
+        done = json.loads(path.read_text())["metadata"].get("gather3d", {})
+        return done.get("digest") == self.digest(submission)
+
+    def digest(self, submission: Submission) -> str:
+        tests = hashlib.sha256(self.masters[submission.assignment].path.read_bytes())
+        return f"{submission.digest}-{tests.hexdigest()}"
+
+    def path(self, step: str, submission: Submission, suffix: str = "ipynb") -> Path:
+        folder = self.course / step / submission.student / submission.assignment
+        return folder / f"{submission.assignment}.{suffix}"
+
+    def sanitised(self, submission: Submission) -> str:
+        """nbgrader's first step: the instructor's cells are put back, missing ones, too."""
+        self._convert(Sanitise, submission)
+        return self.path(SANITISED, submission).read_text()
+
+    def record(self, submission: Submission, executed: str) -> None:
+        """nbgrader's second step, grades and penalties, and its feedback."""
+        notebook = json.loads(executed)
+        notebook["metadata"]["gather3d"] = {
+            "digest": self.digest(submission),
+            "fault": submission.fault,
+        }
+        path = self.path(EXECUTED, submission)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False))
+        shutil.copyfile(submission.path.parent / TIMESTAMP, path.parent / TIMESTAMP)
+        self._convert(Record, submission)
+        self._convert(Feedback, submission)
+        for step in (SANITISED, EXECUTED):
+            shutil.rmtree(self.path(step, submission).parent)
+
+    def _convert(self, kind: type, submission: Submission) -> None:
+        directory = course_directory(self.course, self.db)
+        directory.assignment_id = submission.assignment
+        directory.student_id = submission.student
+        converter = kind(coursedir=directory, config=directory.config)
+        converter.log.setLevel(logging.ERROR)
+        converter.force = True
+        converter.start()
+
+
+class Sanitise(Autograde):
+    """The half of nbgrader's autograde that puts the instructor's cells back."""
+
+    _output_directory = SANITISED
+    _sanitizing = True
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        self._init_preprocessors()
+        super(Autograde, self).convert_single_notebook(notebook_filename)
+
+
+class Record(Autograde):
+    """The half that reads the scores from an executed notebook."""
+
+    _input_directory = EXECUTED
+    _sanitizing = False
+
+    def __init__(self, **given) -> None:
+        super().__init__(**given)
+        self.autograde_preprocessors = [SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        self._init_preprocessors()
+        super(Autograde, self).convert_single_notebook(notebook_filename)
+
+
+class Feedback(GenerateFeedback):
+    """nbgrader's feedback without the text of the hidden tests."""
+
+    def __init__(self, **given) -> None:
+        super().__init__(**given)
+        self.preprocessors = [GetGrades, ClearHiddenTests, CSSHTMLHeaderPreprocessor]

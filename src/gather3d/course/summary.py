@@ -1,0 +1,185 @@
+"""What the grade book says, for a person and for a spreadsheet: two tables and a figure."""
+
+import csv
+import html
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import plotly.graph_objects as go
+from nbgrader.api import Gradebook
+from nbgrader.api import SubmittedAssignment as Submitted
+
+from gather3d.figures import palette
+
+from .settings import course_directory
+
+PASSED, BY_HAND = "passed", "graded by a person"
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A row of grades.csv: a student's assignment."""
+
+    student: str
+    assignment: str
+    score: float
+    max_score: float
+    late_seconds: int
+    late_penalty: float
+    to_grade_by_hand: bool
+    fault: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A row of exercises.csv: one exercise of a student's assignment."""
+
+    student: str
+    assignment: str
+    exercise: str
+    points: float
+    max_points: float
+    outcome: str  # passed, a diagnosis, or graded by a person
+    words: str
+
+
+def summarise(course: Path, db: str | None = None) -> tuple[list[Grade], list[Exercise]]:
+    """Write grades.csv, exercises.csv and summary.html into the course folder."""
+    grades, exercises = tables(course, db)
+    write(course / "grades.csv", Grade, grades)
+    write(course / "exercises.csv", Exercise, exercises)
+    (course / "summary.html").write_text(page(grades, exercises))
+    return grades, exercises
+
+
+def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
+    """The grade book's rows, in the order of students and assignments."""
+    grades, exercises = [], []
+    with Gradebook(course_directory(course, db).db_url) as book:
+        handed_in = book.db.query(Submitted).all()
+        for each in sorted(handed_in, key=lambda s: (s.student_id, s.assignment.name)):
+            path = course / "autograded" / each.student_id / each.assignment.name
+            notebook = json.loads((path / f"{each.assignment.name}.ipynb").read_text())
+            notes = notes_of(notebook)
+            fault = notebook["metadata"].get("gather3d", {}).get("fault", "")
+            grades.append(
+                Grade(
+                    each.student_id,
+                    each.assignment.name,
+                    each.score,
+                    each.max_score,
+                    int(each.total_seconds_late),
+                    sum(part.late_submission_penalty or 0.0 for part in each.notebooks),
+                    each.needs_manual_grade,
+                    fault,
+                )
+            )
+            for part in each.notebooks:
+                for one in part.grades:
+                    name = one.name.rpartition("-")[0]
+                    note = notes.get(one.name)
+                    outcome = BY_HAND if note is None else note["diagnosis"] or "not recognised"
+                    if note and note["passed"]:
+                        outcome = PASSED
+                    exercises.append(
+                        Exercise(
+                            each.student_id,
+                            each.assignment.name,
+                            note["exercise"] if note else name,
+                            one.score,
+                            one.max_score,
+                            outcome,
+                            note["words"] if note else "",
+                        )
+                    )
+    return grades, exercises
+
+
+def notes_of(notebook: dict) -> dict[str, dict]:
+    """What `submission.graded` noted on the graded cells, by their names."""
+    cells = [cell["metadata"] for cell in notebook["cells"] if "gather3d" in cell["metadata"]]
+    return {about["nbgrader"]["grade_id"]: about["gather3d"] for about in cells}
+
+
+def write(path: Path, kind: type, rows: list) -> None:
+    """A whole table or none: a reader never sees half of one."""
+    waiting = path.with_suffix(".part")
+    with open(waiting, "w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(kind)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    waiting.replace(path)
+
+
+# ---- the figure
+
+
+def page(grades: list[Grade], exercises: list[Exercise]) -> str:
+    """A page by itself: for each exercise how many passed, and who took which wrong turn."""
+    counted = count(exercises)
+    figure = drawn(counted)
+    plot = figure.to_html(full_html=False, include_plotlyjs=True)
+    rows = "".join(
+        f"<tr><td>{html.escape(exercise)}</td><td>{html.escape(outcome)}</td>"
+        f"<td>{number}</td><td>{html.escape(words)}</td></tr>"
+        for exercise, outcomes in counted.items()
+        for (outcome, words), number in outcomes.most_common()
+    )
+    students = len({grade.student for grade in grades})
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<style>body{font:16px system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}"
+        "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}</style>"
+        f"<h1>{students} students, {len(grades)} submissions</h1>"
+        f'<div role="img" aria-label="For each exercise, how many students passed and which '
+        f'mistakes the others made; the table below has the numbers.">{plot}</div>'
+        "<table><thead><tr><th>exercise</th><th>outcome</th><th>students</th>"
+        f"<th>in words</th></tr></thead><tbody>{rows}</tbody></table></html>"
+    )
+
+
+def count(exercises: list[Exercise]) -> dict[str, Counter]:
+    """Outcomes with their words, by exercise."""
+    counted: dict[str, Counter] = {}
+    for row in exercises:
+        words = "" if row.outcome in (PASSED, BY_HAND) else row.words
+        counted.setdefault(row.exercise, Counter())[row.outcome, words] += 1
+    return counted
+
+
+def drawn(counted: dict[str, Counter]) -> go.Figure:
+    """One bar for each exercise, one piece for each outcome."""
+    names = list(counted)
+    outcomes = dict.fromkeys(o for counter in counted.values() for o, _ in counter)
+    order = [PASSED, *(o for o in outcomes if o not in (PASSED, BY_HAND, "unsolved")), "unsolved"]
+    order += [BY_HAND]
+    roles = {PASSED: "result", "unsolved": "missing", BY_HAND: "context"}
+    figure = go.Figure()
+    for number, outcome in enumerate(o for o in order if o in outcomes):
+        counts = [sum(n for (o, _), n in counted[name].items() if o == outcome) for name in names]
+        figure.add_bar(
+            name=outcome,
+            y=names,
+            x=counts,
+            orientation="h",
+            marker={
+                "color": palette.colour(roles.get(outcome, "wrong")),
+                "pattern": {"shape": "" if outcome in roles else "/\\x-|+."[number % 7]},
+                "line": {"color": "white", "width": 1},
+            },
+            text=[outcome if n else "" for n in counts],
+        )
+    figure.update_layout(
+        barmode="stack",
+        height=120 + 42 * len(names),
+        xaxis={"title": "students", "dtick": max(1, len(names) // 10)},
+        yaxis={"autorange": "reversed"},
+        showlegend=False,
+        margin={"l": 10, "r": 10, "t": 10},
+        template="plotly_white",
+    )
+    figure.update_yaxes(automargin=True)
+    return figure
