@@ -5,6 +5,7 @@
 #
 #   make serve    the built book at http://localhost:8000
 #   make lab      the notebooks in JupyterLab
+#   make course   the exercises for students, from the instructor's notebooks: course/
 #   make format   sort and format the code, bring the notebooks into their normal form
 #
 # Each makes the virtual environment .venv first, where that is missing or out of date.
@@ -17,7 +18,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INDEX := _build/html/index.html
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
+STUDENTS := notebooks/exercises/students
 
 # what every kernel finds: figures as data, one order of sets, threads that wait without spinning
 export PLOTLY_RENDERER := plotly_mimetype
@@ -25,7 +27,7 @@ export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab format clean
+.PHONY: book test serve lab course format clean
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
@@ -34,13 +36,17 @@ book: $(READY)
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
-	$(BIN)/python -m pytest --nbval -p no:cacheprovider notebooks
+	$(BIN)/python -m pytest --nbval -p no:cacheprovider --ignore=$(STUDENTS) notebooks
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+course: $(READY)
+	$(BIN)/python -m gather3d.course release --copies $(STUDENTS)
+	$(BIN)/python -m gather3d.course leaks
 
 format: $(READY)
 	$(BIN)/ruff check --fix --exit-zero .

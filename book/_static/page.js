@@ -4,14 +4,15 @@
   "use strict";
 
   // A box that scrolls sideways can be reached and scrolled by keyboard; one that does not is no stop.
-  // (The theme does so for code and tables.)
+  // (The theme does so for tables, and for code that is not folded when the page is loaded.)
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
       else target.removeAttribute("tabindex");
     }
   });
-  for (const box of document.querySelectorAll(".g3-math, .g3-scroll")) observer.observe(box);
+  const boxes = document.querySelectorAll(".g3-math, .g3-scroll, details pre");
+  for (const box of boxes) observer.observe(box);
 
   // On a narrow window the contents open over the page. A link to a place on this page closes them,
   // and the focus goes back to the button that opened them.

@@ -6,6 +6,158 @@ from math import prod
 import numpy as np
 import torch
 
+# ---- gather.result_shape
+
+
+def right_size_by_size(input_shape, dim, index_shape):
+    if len(input_shape) != len(index_shape):
+        raise ValueError("as many dimensions, please")
+    for d, (size, asked) in enumerate(zip(input_shape, index_shape, strict=True)):
+        if d != dim % len(input_shape) and asked > size:
+            raise ValueError(f"too large in dimension {d}")
+    return index_shape
+
+
+def right_all_at_once(input_shape, dim, index_shape):
+    if input_shape.shape != index_shape.shape:
+        raise ValueError("as many dimensions, please")
+    too_large = index_shape > input_shape
+    too_large[dim] = False
+    if too_large.any():
+        raise ValueError("larger than the input")
+    return index_shape.clone()
+
+
+def right_without_dim(input_shape, dim, index_shape):
+    have, want = input_shape.tolist(), index_shape.tolist()
+    if len(have) != len(want):
+        raise ValueError
+    result = torch.tensor(want)
+    have.pop(dim)
+    want.pop(dim)
+    if any(w > h for h, w in zip(have, want, strict=True)):
+        raise ValueError
+    return result
+
+
+def right_ask_gather(input_shape, dim, index_shape):
+    input = torch.zeros(1).expand(input_shape.tolist())
+    index = torch.zeros(1, dtype=torch.int64).expand(index_shape.tolist())
+    try:
+        return torch.tensor(input.gather(dim, index).shape, device=index_shape.device)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+
+
+def shape_of_the_input(input_shape, dim, index_shape):
+    if right_size_by_size(input_shape, dim, index_shape) is not None:
+        return input_shape
+
+
+def one_size_replaced(input_shape, dim, index_shape):
+    if len(input_shape) != len(index_shape):
+        raise ValueError("dimensions")
+    sizes = input_shape.tolist()
+    sizes[dim] = int(index_shape[dim])
+    return torch.tensor(sizes)
+
+
+def the_larger_elsewhere(input_shape, dim, index_shape):
+    checked = right_size_by_size(input_shape, dim, index_shape)
+    shape = torch.maximum(input_shape, checked)
+    shape[dim] = index_shape[dim]
+    return shape
+
+
+def one_means_all(input_shape, dim, index_shape):
+    right_size_by_size(input_shape, dim, index_shape)
+    sizes = []
+    for d in range(len(input_shape)):
+        grows = index_shape[d] == 1 and d != dim % len(input_shape)
+        sizes.append(input_shape[d] if grows else index_shape[d])
+    return torch.stack(sizes)
+
+
+def as_fancy_indexing(input_shape, dim, index_shape):
+    sizes, asked = input_shape.tolist(), index_shape.tolist()
+    dim = dim % len(sizes)
+    return torch.tensor(sizes[:dim] + asked + sizes[dim + 1 :])
+
+
+def as_index_select(input_shape, dim, index_shape):
+    sizes = input_shape.tolist()
+    sizes[dim] = prod(index_shape.tolist())
+    return torch.tensor(sizes)
+
+
+def the_smaller_elsewhere(input_shape, dim, index_shape):
+    sizes = index_shape.tolist()
+    if len(sizes) == len(input_shape):
+        for d, size in enumerate(input_shape.tolist()):
+            if d != dim % len(sizes):
+                sizes[d] = min(sizes[d], size)
+    return torch.tensor(sizes)
+
+
+def index_shape_always(input_shape, dim, index_shape):
+    return torch.tensor(index_shape.tolist())
+
+
+def dimensions_alone(input_shape, dim, index_shape):
+    if len(input_shape) != len(index_shape):
+        raise ValueError("dimensions")
+    return index_shape
+
+
+def sizes_alone(input_shape, dim, index_shape):
+    pairs = zip(input_shape, index_shape, strict=False)
+    if any(asked > size for d, (size, asked) in enumerate(pairs) if d != dim % len(input_shape)):
+        raise ValueError("too large")
+    return index_shape
+
+
+def must_be_equal(input_shape, dim, index_shape):
+    right_size_by_size(input_shape, dim, index_shape)
+    for d in range(len(input_shape)):
+        if d != dim % len(input_shape) and input_shape[d] != index_shape[d]:
+            raise ValueError("not equal")
+    return index_shape
+
+
+def longest_is_the_input(input_shape, dim, index_shape):
+    if len(input_shape) != len(index_shape) or (index_shape > input_shape).any():
+        raise ValueError("too long")
+    return index_shape
+
+
+def dim_compared_as_it_is(input_shape, dim, index_shape):
+    if len(input_shape) != len(index_shape):
+        raise ValueError("dimensions")
+    for d in range(len(input_shape)):
+        if d != dim and index_shape[d] > input_shape[d]:
+            raise ValueError("too large")
+    return index_shape
+
+
+def a_tuple(input_shape, dim, index_shape):
+    return tuple(right_size_by_size(input_shape, dim, index_shape).tolist())
+
+
+def floats(input_shape, dim, index_shape):
+    return torch.Tensor(right_size_by_size(input_shape, dim, index_shape).tolist())
+
+
+def refused_with_assert(input_shape, dim, index_shape):
+    assert len(input_shape) == len(index_shape)
+    return right_all_at_once(input_shape, dim, index_shape)
+
+
+def one_for_what_it_overwrites(input_shape, dim, index_shape):
+    right_size_by_size(input_shape, dim, index_shape)
+    input_shape[dim] = index_shape[dim]
+    return torch.minimum(input_shape, index_shape)
+
+
 # ---- gather.loops
 
 
@@ -496,6 +648,12 @@ def loop_along(input, index, dim):
 
 
 RIGHT = {
+    "gather.result_shape": [
+        right_size_by_size,
+        right_all_at_once,
+        right_without_dim,
+        right_ask_gather,
+    ],
     "gather.loops": [right_one_entry_replaced, right_by_recursion, right_on_the_line],
     "gather.pick_points": [right_expand, right_take_along_dim, right_batches_beside],
     "gather.padded": [right_overwritten, right_one_more_column, right_only_what_is_there],
@@ -503,6 +661,25 @@ RIGHT = {
 }
 
 WRONG = {
+    "gather.result_shape": {
+        shape_of_the_input: "input-shape",
+        one_size_replaced: "only-dim",
+        the_larger_elsewhere: "only-dim",
+        one_means_all: "broadcast",
+        as_fancy_indexing: "whole-slices",
+        as_index_select: "one-list",
+        the_smaller_elsewhere: "cut",
+        index_shape_always: "anything-goes",
+        dimensions_alone: "accepts-bad-input",
+        sizes_alone: "accepts-bad-input",
+        must_be_equal: "raises",
+        longest_is_the_input: "raises",
+        dim_compared_as_it_is: "raises",
+        a_tuple: "wrong-type",
+        floats: "wrong-dtype",
+        refused_with_assert: "fails-refused",
+        one_for_what_it_overwrites: "in-place",
+    },
     "gather.loops": {
         two_nested_loops: "two-dimensions",
         loop_over_the_input: "input-positions",

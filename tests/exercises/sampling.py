@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapters 10 and 11 as students write them, right and wrong."""
+"""Answers to the exercises of chapter 10 as students write them, right and wrong."""
 
 import itertools
 
@@ -366,281 +366,465 @@ def grid_one_batch_too_many(coords, shape, align_corners):
     return grid_one_flip(coords, shape, align_corners)[:, :, None, None]
 
 
-# ---- deform.sites
+# ---- sampling.corners
 
 
-def sites_broadcast(offset):
-    B, _, D, H, W = offset.shape
-    options = {"dtype": offset.dtype, "device": offset.device}
-    z = torch.arange(D, **options).reshape(D, 1, 1)
-    y = torch.arange(H, **options).reshape(1, H, 1)
-    x = torch.arange(W, **options).reshape(1, 1, W)
-    voxel = torch.stack(torch.broadcast_tensors(z, y, x), dim=-1)  # [D, H, W, 3]
-    steps = torch.arange(-1, 2, **options)
-    tap = torch.cartesian_prod(steps, steps, steps).reshape(27, 1, 1, 1, 3)
-    moved = offset.reshape(B, 27, 3, D, H, W).permute(0, 1, 3, 4, 5, 2)
-    return voxel + tap + moved
+def corners_in_a_loop(coords, shape):
+    D, H, W = shape
+    low = coords.floor().long()
+    t = coords - low
+    index, weight = [], []
+    for dz in (0, 1):
+        for dy in (0, 1):
+            for dx in (0, 1):
+                z, y, x = low[:, 0] + dz, low[:, 1] + dy, low[:, 2] + dx
+                inside = (z >= 0) & (z < D) & (y >= 0) & (y < H) & (x >= 0) & (x < W)
+                index.append(torch.where(inside, (z * H + y) * W + x, -1))
+                wz = t[:, 0] if dz else 1 - t[:, 0]
+                wy = t[:, 1] if dy else 1 - t[:, 1]
+                wx = t[:, 2] if dx else 1 - t[:, 2]
+                weight.append(wz * wy * wx)
+    return torch.stack(index, 1), torch.stack(weight, 1)
 
 
-def sites_tap_by_tap(offset):
-    D, H, W = offset.shape[2:]
-    axes = [torch.arange(n, device=offset.device) for n in (D, H, W)]
-    voxel = torch.stack(torch.meshgrid(*axes, indexing="ij"))  # [3, D, H, W]
-    places = []
-    for k in range(27):
-        tap = torch.tensor([k // 9 - 1, k // 3 % 3 - 1, k % 3 - 1], device=offset.device)
-        move = offset[:, 3 * k : 3 * k + 3]
-        places.append(move + (voxel + tap[:, None, None, None]))
-    return torch.stack(places, 1).movedim(2, -1)
+def corners_at_once(coords, shape):
+    step = torch.tensor(list(itertools.product((0, 1), repeat=3)), device=coords.device)
+    at = coords.floor()[:, None] + step  # [M, 8, 3]
+    weight = (1 - (coords[:, None] - at).abs()).prod(-1)
+    size = torch.tensor(shape, device=coords.device)
+    stride = torch.tensor([shape[1] * shape[2], shape[2], 1], device=coords.device)
+    flat = (at.long() * stride).sum(-1)
+    return flat.masked_fill(((at < 0) | (at >= size)).any(-1), -1), weight
 
 
-def sites_axis_by_axis(offset):
-    D, H, W = offset.shape[2:]
-    k = torch.arange(27, device=offset.device).reshape(27, 1, 1, 1)
-    z = offset[:, 0::3] + torch.arange(D, device=offset.device)[:, None, None] + k // 9 - 1
-    y = offset[:, 1::3] + torch.arange(H, device=offset.device)[:, None] + k // 3 % 3 - 1
-    x = offset[:, 2::3] + torch.arange(W, device=offset.device) + k % 3 - 1
-    return torch.stack([z, y, x], dim=-1)
+def corners_outer_products(coords, shape):
+    """Two ends on each axis; the eight corners are all their combinations."""
+    M = len(coords)
+    low = coords.floor().long()
+    ends = torch.stack([low, low + 1], 1)  # [M, 2, 3]
+    share = torch.stack([1 - (coords - low), coords - low], 1)
+    ok = (ends >= 0) & (ends < torch.tensor(shape, device=coords.device))
+    (z, y, x), (a, b, c), (i, j, k) = ends.unbind(2), share.unbind(2), ok.unbind(2)
+    flat = (z[:, :, None] * shape[1] + y[:, None])[..., None] * shape[2] + x[:, None, None]
+    weight = a[:, :, None, None] * b[:, None, :, None] * c[:, None, None]
+    inside = i[:, :, None, None] & j[:, None, :, None] & k[:, None, None]
+    return flat.where(inside, -1).reshape(M, 8), weight.reshape(M, 8)
 
 
-def sites_a_list_of_taps(offset):
-    D, H, W = offset.shape[2:]
-    z, y, x = torch.meshgrid(torch.arange(D), torch.arange(H), torch.arange(W), indexing="ij")
-    rows = []
-    for kz in range(3):
-        for ky in range(3):
-            for kx in range(3):
-                k = 9 * kz + 3 * ky + kx
-                at_z = z + kz - 1 + offset[:, 3 * k]
-                at_y = y + ky - 1 + offset[:, 3 * k + 1]
-                at_x = x + kx - 1 + offset[:, 3 * k + 2]
-                rows.append(torch.stack([at_z, at_y, at_x], dim=-1))
-    return torch.stack(rows, dim=1)
+def corners_draft(coords, shape, low=None, order=(0, 1, 2), outside="missing"):
+    """What drafts have in common: the list of corners, the loop over axes."""
+    low = coords.floor() if low is None else low
+    t, (D, H, W) = coords - low, shape
+    index, weight = [], []
+    for which in itertools.product([0, 1], repeat=3):
+        which = [which[a] for a in order]
+        w = 1
+        for a in range(3):
+            w = w * (t[:, a] if which[a] else 1 - t[:, a])
+        z, y, x = (low[:, a].long() + which[a] for a in range(3))
+        ok = (z >= 0) & (y >= 0) & (x >= 0) & (z < D) & (y < H) & (x < W)
+        if outside == "clamp":
+            z, y, x = z.clamp(0, D - 1), y.clamp(0, H - 1), x.clamp(0, W - 1)
+        flat = z * H * W + y * W + x
+        if outside == "range":
+            ok = (flat >= 0) & (flat < D * H * W)
+        if outside == "weight":
+            w = w * ok
+        index.append(flat if outside in ("clamp", "none") else torch.where(ok, flat, -1))
+        weight.append(w)
+    return torch.stack(index, -1), torch.stack(weight, -1)
 
 
-def voxels_and_taps(offset):
-    D, H, W = offset.shape[2:]
-    voxel = torch.stack(
-        torch.meshgrid(torch.arange(D), torch.arange(H), torch.arange(W), indexing="ij"), -1
-    )
-    tap = torch.tensor(list(itertools.product((-1, 0, 1), repeat=3)))
-    return voxel, tap.reshape(27, 1, 1, 1, 3)
+def corners_no_check(coords, shape):
+    return corners_draft(coords, shape, outside="none")
 
 
-def sites_three_blocks(offset):
-    voxel, tap = voxels_and_taps(offset)
-    dz, dy, dx = offset.chunk(3, dim=1)  # [B, 27, D, H, W] each
-    return voxel + tap + torch.stack([dz, dy, dx], -1)
+def corners_flat_check(coords, shape):
+    return corners_draft(coords, shape, outside="range")
 
 
-def sites_viewed(offset):
-    voxel, tap = voxels_and_taps(offset)
-    B, _, D, H, W = offset.shape
-    return voxel + tap + offset.reshape(B, 27, D, H, W, 3)
+def corners_clamped(coords, shape):
+    return corners_draft(coords, shape, outside="clamp")
 
 
-def sites_x_first(offset):
-    z, y, x = sites_axis_by_axis(offset).unbind(-1)
-    return torch.stack((x, y, z), -1)
+def corners_without_weight(coords, shape):
+    return corners_draft(coords, shape, outside="weight")
 
 
-def sites_offset_dx_first(offset):
-    voxel, tap = voxels_and_taps(offset)
-    moved = torch.stack([offset[:, 2::3], offset[:, 1::3], offset[:, 0::3]], -1)
-    return voxel + tap + moved
+def corners_long(coords, shape):
+    return corners_draft(coords, shape, low=coords.long())
 
 
-def sites_around_the_origin(offset):
-    _, tap = voxels_and_taps(offset)
-    return offset.unflatten(1, (27, 3)).movedim(2, -1) + tap
+def corners_z_fastest(coords, shape):
+    return corners_draft(coords, shape, order=(2, 1, 0))
 
 
-def sites_without_kernel(offset):
-    voxel, _ = voxels_and_taps(offset)
-    return offset.unflatten(1, (27, 3)).movedim(2, -1) + voxel
+def corners_upper_first(coords, shape):
+    """Weights in the right order, corners from the other end."""
+    index, weight = corners_in_a_loop(coords, shape)
+    return index, weight[:, torch.arange(7, -1, -1)]
 
 
-def sites_kernel_from_zero(offset):
-    voxel, _ = voxels_and_taps(offset)
-    tap = torch.cartesian_prod(*[torch.arange(3)] * 3)[:, None, None, None]
-    return voxel + tap + offset.unflatten(1, (27, 3)).movedim(2, -1)
+def corners_x_y_z(coords, shape):
+    x, y, z = coords.unbind(1)
+    return corners_at_once(torch.stack((z, y, x), 1), shape)
 
 
-def sites_x_outermost(offset):
-    voxel, _ = voxels_and_taps(offset)
-    tap = [(dz, dy, dx) for dx in (-1, 0, 1) for dy in (-1, 0, 1) for dz in (-1, 0, 1)]
-    tap = torch.tensor(tap).reshape(27, 1, 1, 1, 3)
-    return voxel + tap + offset.unflatten(1, (27, 3)).movedim(2, -1)
+def corners_x_times_height(coords, shape):
+    _, H, W = shape
+    index, weight = corners_in_a_loop(coords, shape)
+    z, y, x = index // (H * W), index // W % H, index % W
+    return torch.where(index < 0, index, (x * H + y) * W + z), weight
 
 
-def sites_as_the_channels_are(offset):
-    voxel, tap = voxels_and_taps(offset)
-    places = (voxel + tap).movedim(-1, 1)  # [27, 3, D, H, W]
-    return offset.unflatten(1, (27, 3)) + places
+def corners_by_ceil(coords, shape):
+    index, weight = corners_in_a_loop(coords, shape)
+    size = torch.tensor(shape)
+    for m, row in enumerate(coords):
+        for k, which in enumerate(itertools.product([torch.floor, torch.ceil], repeat=3)):
+            at = [int(f(c)) for f, c in zip(which, row, strict=True)]
+            parts = [
+                1 - c % 1 if f is torch.floor else c % 1 for f, c in zip(which, row, strict=True)
+            ]
+            parts = [0 * p if c % 1 == 0 else p for p, c in zip(parts, row, strict=True)]
+            weight[m, k] = parts[0] * parts[1] * parts[2]
+            legal = all(0 <= a < n for a, n in zip(at, size.tolist(), strict=True))
+            index[m, k] = (at[0] * shape[1] + at[1]) * shape[2] + at[2] if legal else -1
+    return index, weight
 
 
-def sites_voxels_first(offset):
-    return sites_broadcast(offset).permute(0, 2, 3, 4, 1, 5)
+def corners_int32(coords, shape):
+    index, weight = corners_at_once(coords, shape)
+    return index.int(), weight
 
 
-def sites_in_place(offset):
-    voxel, tap = voxels_and_taps(offset)
-    places = offset.unflatten(1, (27, 3)).movedim(2, -1)
-    places += voxel
-    places += tap
-    return places
+def corners_float_index(coords, shape):
+    index, weight = corners_in_a_loop(coords, shape)
+    return index.to(coords), weight
 
 
-def sites_detached(offset):
-    return sites_broadcast(offset.detach().clone())
+def corners_one_by_one(coords, shape):
+    index = torch.full((len(coords), 8), -1)
+    weight = torch.zeros(len(coords), 8, dtype=coords.dtype)
+    for m in range(len(coords)):
+        one = corners_at_once(coords[m : m + 1], shape)
+        index[m], weight[m] = one[0][0], one[1][0]
+    return index, weight
 
 
-def sites_default_dtype(offset):
-    out = torch.zeros(sites_axis_by_axis(offset).shape)
-    return out.copy_(sites_axis_by_axis(offset))
+def corners_weight_first(coords, shape):
+    index, weight = corners_at_once(coords, shape)
+    return weight, index
 
 
-def sites_voxel_by_voxel(offset):
-    B, _, D, H, W = offset.shape
-    tap = torch.cartesian_prod(*[torch.arange(-1, 2)] * 3)
-    out = offset.new_zeros(B, 27, D, H, W, 3)
-    for z in range(D):
-        for y in range(H):
-            for x in range(W):
-                here = offset[:, :, z, y, x].reshape(B, 27, 3)
-                out[:, :, z, y, x] = here + tap + torch.tensor([z, y, x])
+def corners_2_2_2(coords, shape):
+    index, weight = corners_at_once(coords, shape)
+    return index.unflatten(1, (2, 2, 2)), weight.unflatten(1, (2, 2, 2))
+
+
+def corners_moved(coords, shape):
+    found = corners_at_once(coords, shape)
+    coords -= coords.floor()
+    return found
+
+
+# ---- sampling.matrix
+
+
+def matrix_by_interpolate(inputs, outputs, align_corners):
+    if not outputs:
+        return torch.zeros(0, inputs)
+    ones = torch.eye(inputs)[None]  # one channel for each input
+    rows = F.interpolate(ones, size=outputs, mode="linear", align_corners=align_corners)
+    return rows[0].T
+
+
+def matrix_by_scatter(inputs, outputs, align_corners):
+    j = torch.arange(outputs, dtype=torch.float64)
+    if align_corners:
+        place = j * (inputs - 1) / max(outputs - 1, 1)
+    else:
+        place = (2 * j + 1) * inputs / (2 * max(outputs, 1)) - 0.5
+    place = place.clamp(0, inputs - 1)
+    low = place.floor().long()
+    above = (place - low).float()
+    index = torch.stack([low, (low + 1).clamp(max=inputs - 1)], 1)
+    share = torch.stack([1 - above, above], 1)
+    return torch.zeros(outputs, inputs).scatter_add(1, index, share)
+
+
+def matrix_by_sampling(inputs, outputs, align_corners):
+    """The sampler reads a line of which every channel holds one 1."""
+    line = torch.eye(inputs).reshape(1, inputs, 1, 1, inputs)
+    unit = torch.arange(outputs) if align_corners else torch.arange(outputs) + 0.5
+    if align_corners:
+        x = unit * (inputs - 1) / max(outputs - 1, 1)
+    else:
+        x = unit * inputs / max(outputs, 1) - 0.5
+    coords = F.pad(x[None, :, None], (2, 0))  # z = y = 0
+    return g3.trilinear_sample(line, coords, padding="border")[0].T
+
+
+def line_places(inputs, outputs, align_corners, half=0.5, last=1):
+    j = torch.arange(float(outputs))
+    if align_corners:
+        return j * ((inputs - 1) / max(outputs - last, 1))
+    return (j + half) * (inputs / max(outputs, 1)) - half
+
+
+def two_ones(place, inputs, assign=False, swap=False):
+    out = torch.zeros(len(place), inputs)
+    low = place.floor().clamp(max=inputs - 1)
+    for end, share in ((low, 1 - (place - low)), (low + 1, place - low)):
+        column = end.clamp(max=inputs - 1).long()[:, None]
+        share = (1 - share if swap else share)[:, None]
+        out = out.scatter(1, column, share) if assign else out.scatter_add(1, column, share)
     return out
 
 
-def sites_whole(offset):
-    return sites_broadcast(offset).long()
+def matrix_columns_are_outputs(inputs, outputs, align_corners):
+    return matrix_by_scatter(inputs, outputs, align_corners).transpose(0, 1)
 
 
-# ---- deform.conv
+def matrix_interpolate_as_it_comes(inputs, outputs, align_corners):
+    if outputs == 0:
+        return torch.zeros(inputs, 0)
+    line = torch.eye(inputs).unsqueeze(1)
+    return F.interpolate(line, outputs, mode="linear", align_corners=align_corners).squeeze(1)
 
 
-def conv_sampler_and_einsum(input, offset, weight):
-    sampled = g3.trilinear_sample(input, sites_broadcast(offset))
-    return torch.einsum("bcklmn,ock->bolmn", sampled, weight.flatten(2))
+def matrix_corners_only(inputs, outputs, align_corners):
+    step = (inputs - 1) / (outputs - 1) if outputs > 1 else 0
+    return two_ones(torch.arange(outputs) * step, inputs)
 
 
-def conv_tap_by_tap(input, offset, weight):
-    out, where = 0, sites_axis_by_axis(offset)
-    B, _, D, H, W = input.shape
-    for k in range(27):
-        places = where[:, k].reshape(B, D * H * W, 3)
-        values = trilinear_flat_gather(input, places).unflatten(2, (D, H, W))
-        out = out + torch.einsum("bcdhw,oc->bodhw", values, weight.flatten(2)[:, :, k])
+def matrix_default_flag(inputs, outputs, align_corners):
+    return matrix_by_scatter(inputs, outputs, False)
+
+
+def matrix_flag_negated(inputs, outputs, align_corners):
+    return matrix_by_sampling(inputs, outputs, align_corners=1 - int(align_corners))
+
+
+def matrix_no_border(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners)
+    near = (place.unsqueeze(1) - torch.arange(float(inputs))).abs()
+    return torch.where(near < 1, 1 - near, 0.0)
+
+
+def matrix_second_overwrites(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    return two_ones(place, inputs, assign=True)
+
+
+def matrix_no_half_voxel(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners, half=0)
+    return two_ones(place.clamp(max=inputs - 1), inputs)
+
+
+def matrix_steps_by_m(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners, last=0)
+    return two_ones(place.clamp(0, inputs - 1), inputs)
+
+
+def matrix_whole_places(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    return F.one_hot(place.round().long(), inputs).float()
+
+
+def matrix_far_one_counts(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    return two_ones(place, inputs, swap=True)
+
+
+def matrix_of_doubles(inputs, outputs, align_corners):
+    return matrix_by_scatter(inputs, outputs, align_corners).double()
+
+
+def matrix_row_by_row(inputs, outputs, align_corners):
+    out = torch.zeros(outputs, inputs)
+    for j in range(outputs):
+        out[j] = matrix_by_scatter(inputs, outputs, align_corners)[j]
     return out
 
 
-def conv_grid_sample(input, offset, weight):
-    B, Ci, D, H, W = input.shape
-    if B == 0:
-        return input.new_zeros(0, len(weight), D, H, W)
-    size = torch.tensor([D, H, W], device=input.device)
-    unit = ((2 * sites_tap_by_tap(offset) + 1) / size - 1).flip(-1)
-    values = F.grid_sample(input, unit.reshape(B, 27, -1, 1, 3), align_corners=False)
-    columns = values.reshape(B, Ci * 27, D * H * W)
-    return (weight.flatten(1) @ columns).reshape(B, -1, D, H, W)
+def matrix_divides_by_zero(inputs, outputs, align_corners):
+    place = (torch.arange(outputs) + 0.5) * (inputs / max(outputs, 1)) - 0.5
+    if align_corners:
+        place = torch.arange(outputs) * (inputs - 1) / (outputs - 1 + (outputs == 0))
+    return two_ones(place.clamp(0, inputs - 1).nan_to_num(0.5), inputs)
 
 
-def conv_operator(input, offset, weight):
-    return g3.deform_conv3d(input, offset, weight, stride=1, padding=1)
+# ---- sampling.splat
 
 
-def conv_of(input, where, weight, padding="zeros"):
-    sampled = g3.trilinear_sample(input, where, padding)  # [B, Ci, 27, D, H, W]
-    rows = weight.reshape(len(weight), -1)  # [Co, Ci * 27]
-    return torch.einsum("bkdhw,ok->bodhw", sampled.flatten(1, 2), rows)
+def splat_with_scatter_points(values, coords, shape):
+    B, C, M = values.shape
+    index, weight = corners_at_once(coords.reshape(-1, 3), shape)
+    index, weight = index.reshape(B, M, 8), weight.reshape(B, M, 8)
+    shares = values[..., None] * weight[:, None]  # [B, C, M, 8]
+    D, H, W = shape
+    return g3.scatter_points(shares, index, D * H * W).reshape(B, C, D, H, W)
 
 
-def conv_offsets_rounded(input, offset, weight):
-    return conv_of(input, sites_broadcast(offset.round()), weight)
+def splat_by_autograd(values, coords, shape):
+    """The transpose is what the backward pass does."""
+    volume = torch.zeros(*values.shape[:2], *shape, dtype=values.dtype, device=values.device)
+    volume.requires_grad_()
+    with torch.enable_grad():
+        read = g3.trilinear_sample(volume, coords)
+        (out,) = torch.autograd.grad(read, volume, values, create_graph=True)
+    return out if values.requires_grad or coords.requires_grad else out.detach()
 
 
-def conv_offsets_long(input, offset, weight):
-    return conv_of(input, sites_broadcast(offset.long()).to(input), weight)
+def splat_by_hats(values, coords, shape):
+    rows = [
+        (1 - (c[..., None] - torch.arange(n, device=c.device)).abs()).clamp(min=0)
+        for c, n in zip(coords.unbind(-1), shape, strict=True)
+    ]
+    return torch.einsum("bcm,bmz,bmy,bmx->bczyx", values, *rows)
 
 
-def conv_places_long(input, offset, weight):
-    where = sites_broadcast(offset).long()
-    return conv_of(input, where.to(input.dtype), weight)
+def splat_corner_by_corner(values, coords, shape):
+    B, C, M = values.shape
+    D, H, W = shape
+    out = values.new_zeros(B, C, D * H * W)
+    index, weight = corners_in_a_loop(coords.flatten(0, 1), shape)
+    for k in range(8):
+        flat, w = index[:, k].reshape(B, 1, M), weight[:, k].reshape(B, 1, M)
+        w = w * (flat >= 0)
+        out = out.scatter_add(2, flat.clamp(min=0).expand(B, C, M), values * w)
+    return out.reshape(B, C, D, H, W)
 
 
-def conv_places_floored(input, offset, weight):
-    return conv_of(input, torch.floor(sites_broadcast(offset)), weight)
+def splat_draft(values, coords, shape, low=None, outside="zero", write="add", flip=False):
+    """What drafts have in common: one corner after the other, one write for each."""
+    B, C, _ = values.shape
+    D, H, W = shape
+    low = coords.floor() if low is None else low
+    t = coords - low
+    out = torch.zeros(B, C, D * H * W, dtype=values.dtype)
+    for dz, dy, dx in itertools.product((0, 1), repeat=3):
+        w = 1
+        for a, d in enumerate((dz, dy, dx)):
+            w = w * (t[..., a] if d != flip else 1 - t[..., a])
+        z, y, x = (low[..., a].long() + d for a, d in enumerate((dz, dy, dx)))
+        ok = (z >= 0) & (z < D) & (y >= 0) & (y < H) & (x >= 0) & (x < W)
+        if outside != "range":
+            z, y, x = z.clamp(0, D - 1), y.clamp(0, H - 1), x.clamp(0, W - 1)
+        flat = (z * H + y) * W + x
+        if outside == "range":
+            ok = (flat >= 0) & (flat < D * H * W)
+        if outside != "border":
+            w = w * ok
+        flat = flat.clamp(0, D * H * W - 1)
+        for b in range(B):
+            if write == "add":
+                out[b] = out[b].index_add(1, flat[b], values[b] * w[b])
+            else:
+                out[b][:, flat[b]] += values[b] * w[b]
+    return out.view(B, C, D, H, W)
 
 
-def conv_without_offsets(input, offset, weight):
-    return torch.conv3d(input, weight, stride=1, padding=1)
+def splat_plus_equals(values, coords, shape):
+    return splat_draft(values, coords, shape, write="+=")
 
 
-def conv_offsets_multiplied_by_zero(input, offset, weight):
-    return conv_operator(input, torch.zeros_like(offset), weight)
+def splat_scatter_without_add(values, coords, shape):
+    B, C, M = values.shape
+    last = torch.tensor(shape) - 1
+    step = torch.tensor(list(itertools.product((0, 1), repeat=3)))
+    at = coords.floor().long()[:, :, None] + step  # [B, M, 8, 3]
+    weight = (1 - (coords[:, :, None] - at).abs()).prod(-1)
+    weight = weight * ((at >= 0) & (at <= last)).all(-1)
+    z, y, x = torch.minimum(at.clamp(min=0), last).unbind(-1)
+    index = (z * shape[1] + y) * shape[2] + x
+    out = values.new_zeros(B, C, shape[0] * shape[1] * shape[2])
+    shares = (values[..., None] * weight[:, None]).reshape(B, C, 8 * M)
+    out.scatter_(2, index.reshape(B, 1, 8 * M).expand(B, C, 8 * M), shares)
+    return out.reshape(B, C, *shape)
 
 
-def conv_blocks(input, offset, weight):
-    return conv_of(input, sites_three_blocks(offset), weight)
+def splat_rounded(values, coords, shape):
+    return splat_draft(values, coords.round(), shape)
 
 
-def conv_dx_first(input, offset, weight):
-    return conv_of(input, sites_offset_dx_first(offset), weight)
+def splat_to_long(values, coords, shape):
+    whole = coords.long().to(coords.dtype)
+    return splat_by_hats(values, whole, shape)
 
 
-def conv_positions_turned(input, offset, weight):
-    return conv_of(input, sites_x_first(offset), weight)
+def splat_floored(values, coords, shape):
+    return splat_by_hats(values, torch.floor(coords), shape)
 
 
-def conv_border_padding(input, offset, weight):
-    return conv_of(input, sites_broadcast(offset), weight, padding="border")
+def splat_int_is_floor(values, coords, shape):
+    return splat_draft(values, coords, shape, low=coords.long())
 
 
-def conv_last_weight_first(input, offset, weight):
-    return conv_of(input, sites_broadcast(offset), weight.flatten(2).flip(2))
+def splat_clamped(values, coords, shape):
+    return splat_draft(values, coords, shape, outside="border")
 
 
-def conv_weight_read_backwards(input, offset, weight):
-    return conv_of(input, sites_broadcast(offset), weight.permute(0, 1, 4, 3, 2))
+def splat_coords_clamped(values, coords, shape):
+    last = torch.tensor([n - 1 for n in shape])
+    return splat_by_hats(values, torch.minimum(coords.clamp(min=0), last), shape)
 
 
-def conv_taps_x_outermost(input, offset, weight):
-    return conv_of(input, sites_x_outermost(offset), weight)
+def splat_flat_range(values, coords, shape):
+    return splat_draft(values, coords, shape, outside="range")
 
 
-def conv_padding_forgotten(input, offset, weight):
-    return conv_of(input, sites_kernel_from_zero(offset), weight)
+def splat_only_inside(values, coords, shape):
+    D, H, W = shape
+    z, y, x = coords.unbind(-1)
+    outside = (z < 0) | (z > D - 1) | (y < 0) | (y > H - 1) | (x < 0) | (x > W - 1)
+    return splat_by_hats(values.masked_fill(outside[:, None], 0), coords, shape)
 
 
-def conv_taps_forgotten(input, offset, weight):
-    return conv_of(input, sites_without_kernel(offset), weight)
+def splat_normalised(values, coords, shape):
+    total = splat_by_hats(values, coords, shape)
+    weight = splat_by_hats(torch.ones_like(values[:, :1]), coords, shape)
+    return torch.where(weight > 0, total / weight.clamp(min=1e-12), total)
 
 
-def conv_pushed(input, offset, weight):
-    return conv_of(input, 2 * sites_broadcast(offset * 0) - sites_broadcast(offset), weight)
+def splat_far_corner_more(values, coords, shape):
+    return splat_draft(values, coords, shape, flip=True)
 
 
-def conv_offsets_detached(input, offset, weight):
-    return conv_operator(input, offset.detach(), weight)
+def splat_x_y_z(values, coords, shape):
+    x, y, z = coords.unbind(-1)
+    return splat_by_hats(values, torch.stack([z, y, x], -1), shape)
 
 
-def conv_straight_through_integers(input, offset, weight):
-    """Right values; the gradient is one that somebody made up."""
-    return conv_operator(input, offset + 0.1 * (offset - offset.detach()), weight)
+def splat_batch_zero(values, coords, shape):
+    if len(values) == 0:
+        return values.new_zeros(0, values.shape[1], *shape)
+    return torch.cat([splat_by_hats(one[None], coords[:1], shape) for one in values])
 
 
-def conv_no_padding_at_all(input, offset, weight):
-    return conv_sampler_and_einsum(input, offset, weight)[..., 1:, 1:, 1:]
+def splat_adds_batches(values, coords, shape):
+    every = splat_by_hats(values, coords, shape).sum(0, keepdim=True)
+    return every.expand(len(values), *every.shape[1:])
 
 
-def conv_single(input, offset, weight):
-    out = conv_operator(input.float(), offset.float(), weight.float())
+def splat_detached(values, coords, shape):
+    return splat_by_hats(values, coords.detach(), shape)
+
+
+def splat_point_by_point(values, coords, shape):
+    out = 0 * splat_by_hats(values[:, :, :0], coords[:, :0], shape)
+    for m in range(values.shape[2]):
+        out = out + splat_by_hats(values[:, :, m : m + 1], coords[:, m : m + 1], shape)
     return out
 
 
-def conv_in_place(input, offset, weight):
-    where = sites_in_place(offset)
-    return conv_of(input, where, weight)
+def splat_float32(values, coords, shape):
+    return splat_by_hats(values, coords, shape).float()
+
+
+def splat_flat(values, coords, shape):
+    return splat_by_hats(values, coords, shape).flatten(2)
 
 
 RIGHT = {
@@ -652,8 +836,14 @@ RIGHT = {
         trilinear_operator,
     ],
     "sampling.grid": [grid_one_flip, grid_axis_by_axis, grid_ends],
-    "deform.sites": [sites_broadcast, sites_tap_by_tap, sites_axis_by_axis, sites_a_list_of_taps],
-    "deform.conv": [conv_sampler_and_einsum, conv_tap_by_tap, conv_grid_sample, conv_operator],
+    "sampling.corners": [corners_in_a_loop, corners_at_once, corners_outer_products],
+    "sampling.matrix": [matrix_by_interpolate, matrix_by_scatter, matrix_by_sampling],
+    "sampling.splat": [
+        splat_with_scatter_points,
+        splat_by_autograd,
+        splat_by_hats,
+        splat_corner_by_corner,
+    ],
 }
 
 WRONG = {
@@ -696,44 +886,58 @@ WRONG = {
         grid_by_points: "python-loop",
         grid_one_batch_too_many: "wrong-shape",
     },
-    "deform.sites": {
-        sites_three_blocks: "planar",
-        sites_viewed: "reshaped",
-        sites_x_first: "xyz",
-        sites_offset_dx_first: "offset-xyz",
-        sites_around_the_origin: "no-voxel",
-        sites_without_kernel: "no-tap",
-        sites_kernel_from_zero: "not-centred",
-        sites_x_outermost: "kx-slowest",
-        sites_as_the_channels_are: "axis-third",
-        sites_voxels_first: "taps-last",
-        sites_in_place: "in-place",
-        sites_detached: "no-gradient",
-        sites_default_dtype: "wrong-dtype",
-        sites_whole: "wrong-dtype",
-        sites_voxel_by_voxel: "python-loop",
+    "sampling.corners": {
+        corners_no_check: "unchecked",
+        corners_flat_check: "range-only",
+        corners_clamped: "border",
+        corners_without_weight: "weightless",
+        corners_long: "towards-zero",
+        corners_by_ceil: "floor-and-ceil",
+        corners_upper_first: "weights-swapped",
+        corners_z_fastest: "dz-fastest",
+        corners_x_times_height: "x-slowest",
+        corners_x_y_z: "xyz",
+        corners_int32: "wrong-dtype",
+        corners_float_index: "wrong-dtype",
+        corners_one_by_one: "python-loop",
+        corners_2_2_2: "wrong-shape",
+        corners_weight_first: "wrong-dtype",
+        corners_moved: "in-place",
     },
-    "deform.conv": {
-        conv_offsets_rounded: "rounded",
-        conv_offsets_long: "rounded",
-        conv_places_long: "rounded",
-        conv_places_floored: "rounded",
-        conv_without_offsets: "offset-ignored",
-        conv_offsets_multiplied_by_zero: "offset-ignored",
-        conv_blocks: "planar",
-        conv_dx_first: "offset-xyz",
-        conv_positions_turned: "sites-xyz",
-        conv_border_padding: "border",
-        conv_last_weight_first: "kernel-flipped",
-        conv_weight_read_backwards: "kx-slowest",
-        conv_taps_x_outermost: "kx-slowest",
-        conv_padding_forgotten: "not-centred",
-        conv_taps_forgotten: "no-tap",
-        conv_pushed: "subtracted",
-        conv_offsets_detached: "no-gradient",
-        conv_straight_through_integers: "wrong-gradient",
-        conv_no_padding_at_all: "wrong-shape",
-        conv_single: "wrong-dtype",
-        conv_in_place: "in-place",
+    "sampling.matrix": {
+        matrix_columns_are_outputs: "transposed",
+        matrix_interpolate_as_it_comes: "transposed",
+        matrix_corners_only: "always-true",
+        matrix_default_flag: "always-false",
+        matrix_flag_negated: "flag-crossed",
+        matrix_no_border: "zeros",
+        matrix_second_overwrites: "overwritten",
+        matrix_no_half_voxel: "half-voxel",
+        matrix_steps_by_m: "one-short",
+        matrix_whole_places: "nearest",
+        matrix_far_one_counts: "weights-swapped",
+        matrix_of_doubles: "wrong-dtype",
+        matrix_row_by_row: "python-loop",
+        matrix_divides_by_zero: "fails-one",
+    },
+    "sampling.splat": {
+        splat_plus_equals: "last-wins",
+        splat_scatter_without_add: "last-wins",
+        splat_rounded: "nearest",
+        splat_to_long: "fraction-cut",
+        splat_floored: "fraction-cut",
+        splat_int_is_floor: "towards-zero",
+        splat_clamped: "border",
+        splat_coords_clamped: "border",
+        splat_flat_range: "range-only",
+        splat_only_inside: "all-or-nothing",
+        splat_normalised: "mean",
+        splat_far_corner_more: "weights-swapped",
+        splat_x_y_z: "xyz",
+        splat_batch_zero: "first-batch",
+        splat_detached: "no-gradient",
+        splat_point_by_point: "python-loop",
+        splat_float32: "wrong-dtype",
+        splat_flat: "wrong-shape",
     },
 }

@@ -1,5 +1,6 @@
 """Answers to chapter 2's exercises as students write them, right and wrong."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -586,6 +587,154 @@ def backward_loop(grad_out, dim, index, input_shape):
     return grad
 
 
+# ---- scatter.second_highest
+
+
+def right_two_sorts(z, flat, size):
+    order = z.argsort(stable=True)
+    order = order[flat[order].argsort(stable=True)]
+    cell, height = flat[order], z[order]
+    out = z.new_full((size,), float("-inf"))
+    ends = torch.ones_like(cell, dtype=torch.bool)
+    ends[:-1] = cell[:-1] != cell[1:]  # the highest of each cell
+    at = ends.nonzero()[:, 0]
+    at = at[(at > 0) & (cell[at - 1] == cell[at])]
+    out[cell[at]] = height[at - 1]
+    return out
+
+
+def right_take_the_winner_out(z, flat, size):
+    low = float("-inf")
+    best = z.new_full((size,), low).scatter_reduce(0, flat, z, "amax")
+    number = torch.arange(len(z), device=z.device)
+    first = torch.full((size,), len(z), device=z.device)
+    wins = z == best[flat]
+    first = first.scatter_reduce(0, flat[wins], number[wins], "amin")
+    rest = z.masked_fill(first[flat] == number, low)
+    return z.new_full((size,), low).scatter_reduce(0, flat, rest, "amax")
+
+
+def right_two_places_for_each(z, flat, size):
+    down = z.argsort(descending=True)
+    down = down[flat[down].argsort(stable=True)]
+    counts = flat.bincount(minlength=size)
+    starts = counts.cumsum(0) - counts
+    out = z.new_full((size,), float("-inf"))
+    out[counts > 1] = z[down][starts[counts > 1] + 1]
+    return out
+
+
+def right_numpy(z, flat, size):
+    order = np.lexsort((z.cpu().numpy(), flat.cpu().numpy()))
+    order = torch.from_numpy(order).to(z.device)
+    cell, height = flat[order], z[order]
+    out = z.new_full((size,), float("-inf"))
+    return out.scatter_reduce(
+        0, cell[:-1], height[:-1].where(cell[1:] == cell[:-1], float("-inf")), "amax"
+    )
+
+
+def the_highest(z, flat, size):
+    return torch.full((size,), -torch.inf, dtype=z.dtype).scatter_reduce(0, flat, z, "amax")
+
+
+def second_or_first(z, flat, size):
+    second = right_two_sorts(z, flat, size)
+    return torch.where(flat.bincount(minlength=size) == 1, the_highest(z, flat, size), second)
+
+
+def all_winners_out(z, flat, size):
+    best = the_highest(z, flat, size)
+    rest = torch.where(z == best[flat], -torch.inf, z)
+    return the_highest(rest, flat, size)
+
+
+def zeros_at_first(z, flat, size):
+    order = z.argsort()
+    order = order[flat[order].argsort(stable=True)]
+    cell, height = flat[order], z[order]
+    followed = cell[:-1] == cell[1:]
+    out = z.new_zeros(size)
+    return out.scatter_reduce(
+        0, cell[:-1][followed], height[:-1][followed], "amax", include_self=False
+    )
+
+
+def zeros_take_part(z, flat, size):
+    order = z.argsort()
+    order = order[flat[order].argsort(stable=True)]
+    cell, height = flat[order], z[order]
+    followed = cell[:-1] == cell[1:]
+    return z.new_zeros(size).scatter_reduce(0, cell[:-1][followed], height[:-1][followed], "amax")
+
+
+def infinity_to_zero(z, flat, size):
+    return right_two_sorts(z, flat, size).nan_to_num(neginf=0.0)
+
+
+def sorted_upwards(z, flat, size):
+    order = z.argsort()
+    order = order[flat[order].argsort(stable=True)]
+    counts = flat.bincount(minlength=size)
+    starts = counts.cumsum(0) - counts
+    out = z.new_full((size,), float("-inf"))
+    out[counts > 1] = z[order][starts[counts > 1] + 1]
+    return out
+
+
+def sorted_by_cell_alone(z, flat, size):
+    order = flat.argsort(stable=True)
+    cell, height = flat[order], z[order]
+    ends = torch.ones_like(cell, dtype=torch.bool)
+    ends[:-1] = cell[:-1] != cell[1:]
+    at = ends.nonzero()[:, 0]
+    at = at[(at > 0) & (cell[at - 1] == cell[at])]
+    out = z.new_full((size,), float("-inf"))
+    out[cell[at]] = height[at - 1]
+    return out
+
+
+def one_before_the_end(z, flat, size):
+    order = z.argsort()
+    order = order[flat[order].argsort(stable=True)]
+    cell, height = flat[order], z[order]
+    at = (cell.diff(append=cell.new_tensor([size])) != 0).nonzero()[:, 0]
+    at = at[at > 0]
+    out = z.new_full((size,), float("-inf"))
+    out[cell[at]] = height[at - 1]
+    return out
+
+
+def over_all_cells(z, flat, size):
+    out = z.new_full((size,), float("-inf"))
+    if len(z) > 1:
+        out[flat] = z.topk(2).values[1]
+    return out
+
+
+def one_cell_after_another(z, flat, size):
+    cells = [z[flat == k].sort().values for k in range(size)]
+    low = z.new_full((2,), float("-inf"))
+    if not cells:
+        return low[:0]
+    return torch.stack([torch.cat([low, cell])[-2] for cell in cells])
+
+
+def default_floats(z, flat, size):
+    return right_two_sorts(z, flat, size).float()
+
+
+def nan_where_none(z, flat, size):
+    out = right_two_sorts(z, flat, size)
+    return out.masked_fill(out.isinf(), float("nan"))
+
+
+def sorts_in_place(z, flat, size):
+    result = right_two_sorts(z, flat, size)
+    z.copy_(z.sort().values)
+    return result
+
+
 RIGHT = {
     "scatter.to_dense": [
         dense_shift_by_one,
@@ -602,7 +751,14 @@ RIGHT = {
         backward_flat,
         backward_one_hot,
     ],
+    "scatter.second_highest": [
+        right_two_sorts,
+        right_take_the_winner_out,
+        right_two_places_for_each,
+        right_numpy,
+    ],
 }
+
 
 WRONG = {
     "scatter.to_dense": {
@@ -688,5 +844,21 @@ WRONG = {
         backward_mean: None,
         backward_view: "fails-strided",
         backward_loop: "python-loop",
+    },
+    "scatter.second_highest": {
+        the_highest: "highest",
+        second_or_first: "only-one",
+        all_winners_out: "ties",
+        zeros_at_first: "starts-at-zero",
+        infinity_to_zero: "starts-at-zero",
+        zeros_take_part: "never-below-zero",
+        sorted_upwards: "lowest",
+        sorted_by_cell_alone: "order-of-arrival",
+        one_before_the_end: "cell-before",
+        over_all_cells: None,
+        one_cell_after_another: "python-loop",
+        default_floats: "wrong-dtype",
+        nan_where_none: None,
+        sorts_in_place: "in-place",
     },
 }

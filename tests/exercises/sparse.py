@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gather3d.indexing import gather_points, ravel_index
+from gather3d.indexing import gather_points, ravel_index, scatter_points
 from gather3d.sparse import SparseVolume, apply_kernel_map
 from gather3d.sparse import kernel_map as rulebook_of
 from gather3d.voxels import neighbour_index
@@ -168,6 +168,151 @@ def added_up_without_batch(coords, features, batch_size, shape):
     rows = features.new_zeros(batch_size * D * H * W, features.shape[1])
     rows = rows.index_add(0, flat, features)
     return rows.reshape(batch_size, D, H, W, features.shape[1]).permute(0, 4, 1, 2, 3)
+
+
+# ---- sparse.strided_coords
+
+
+def coarse_unique(coords, stride):
+    b, z, y, x = coords.unbind(1)
+    return torch.stack([b, z // stride, y // stride, x // stride], 1).unique(dim=0)
+
+
+def coarse_by_keys(coords, stride):
+    if not len(coords):
+        return coords
+    coarse = torch.cat([coords[:, :1], coords[:, 1:].div(stride, rounding_mode="floor")], 1)
+    low = coarse.amin(0)
+    sizes = coarse.amax(0) - low + 1
+    key = torch.zeros_like(coarse[:, 0])
+    for column, size in zip((coarse - low).T, sizes, strict=True):
+        key = key * size + column
+    keys = key.unique()
+    columns = []
+    for size in sizes.flip(0):
+        columns.append(keys % size)
+        keys = keys // size
+    return torch.stack(columns[::-1], 1) + low
+
+
+def coarse_sort_and_compare(coords, stride):
+    """Column by column, the last first, with a stable sort; then each row beside the one before."""
+    coarse = coords.clone()
+    coarse[:, 1:] -= coarse[:, 1:] % stride
+    coarse[:, 1:] //= stride
+    for column in (3, 2, 1, 0):
+        coarse = coarse[coarse[:, column].argsort(stable=True)]
+    new = torch.ones(len(coarse), dtype=torch.bool)
+    new[1:] = (coarse[1:] != coarse[:-1]).any(1)
+    return coarse[new]
+
+
+def coarse_sorted_consecutive(coords, stride):
+    coarse = coords // torch.tensor([1, stride, stride, stride])
+    for column in range(3, -1, -1):
+        coarse = coarse[torch.sort(coarse[:, column], stable=True).indices]
+    return torch.unique_consecutive(coarse, dim=0)
+
+
+def all_four_columns(coords, stride):
+    return coords.div(stride, rounding_mode="floor").unique(dim=0)
+
+
+def no_unique(coords, stride):
+    b, zyx = coords[:, :1], coords[:, 1:] // stride
+    return torch.cat([b, zyx], dim=1)
+
+
+def no_unique_sorted(coords, stride):
+    coarse = no_unique(coords, stride)
+    for column in (3, 2, 1, 0):
+        coarse = coarse[coarse[:, column].argsort(stable=True)]
+    return coarse
+
+
+def consecutive(coords, stride):
+    return no_unique(coords, stride).unique_consecutive(dim=0)
+
+
+def in_order_of_arrival(coords, stride):
+    kept, inverse = no_unique(coords, stride).unique(dim=0, return_inverse=True)
+    first = torch.full((len(kept),), len(coords)).scatter_reduce(
+        0, inverse, torch.arange(len(coords)), "amin"
+    )
+    return kept[first.argsort()]
+
+
+def through_long(coords, stride):
+    zyx = (coords[:, 1:] / stride).long()
+    return torch.cat([coords[:, :1], zyx], 1).unique(dim=0)
+
+
+def rounded_up(coords, stride):
+    zyx = -(-coords[:, 1:] // stride)
+    return torch.cat([coords[:, :1], zyx], 1).unique(dim=0)
+
+
+def minkowski_units(coords, stride):
+    coarse = coords.clone()
+    coarse[:, 1:] = coords[:, 1:] - coords[:, 1:] % stride
+    return torch.unique(coarse, dim=0)
+
+
+def even_ones(coords, stride):
+    z, y, x = coords[:, 1:].T
+    even = (z % stride == 0) & (y % stride == 0) & (x % stride == 0)
+    return no_unique(coords[even], stride).unique(dim=0)
+
+
+def stepped_slice(coords, stride):
+    return no_unique(coords[0::stride], stride).unique(dim=0)
+
+
+def forgot_dim(coords, stride):
+    return no_unique(coords, stride).unique()
+
+
+def origin_moved(coords, stride):
+    if not len(coords):
+        return coords
+    zyx = coords[:, 1:] - coords[:, 1:].min(dim=0).values
+    return torch.cat([coords[:, :1], zyx // stride], 1).unique(dim=0)
+
+
+def unique_by_set(coords, stride):
+    rows = {(b, z // stride, y // stride, x // stride) for b, z, y, x in coords.tolist()}
+    return torch.tensor(sorted(rows), dtype=torch.int64).reshape(-1, 4)
+
+
+def divided_as_floats(coords, stride):
+    return torch.cat([coords[:, :1], (coords[:, 1:] / stride).floor()], 1).unique(dim=0)
+
+
+def unique_with_inverse(coords, stride):
+    return no_unique(coords, stride).unique(dim=0, return_inverse=True)
+
+
+def divided_in_place(coords, stride):
+    coords[:, 1:] //= stride
+    return coords.unique(dim=0)
+
+
+def keys_of_a_nonnegative_grid(coords, stride):
+    coarse = no_unique(coords, stride)
+    if not len(coarse):
+        return coarse
+    sizes = (coarse.amax(0) + 1).tolist()
+    keys = ravel_keys(coarse, sizes).unique()
+    columns = []
+    for size in sizes[::-1]:
+        columns.append(keys % size)
+        keys = keys // size
+    return torch.stack(columns[::-1], 1)
+
+
+def ravel_keys(coarse, sizes):
+    b, z, y, x = coarse.T
+    return ((b * sizes[1] + z) * sizes[2] + y) * sizes[3] + x
 
 
 # ---- sparse.kernel_map
@@ -543,8 +688,164 @@ def channels_before_voxels(coords, features, weight):
     return tap_by_tap(coords, features, weight).T
 
 
+# ---- sparse.max_pool
+
+
+def pool_scatter_reduce(features, in_index, out_index, size):
+    rows = features[in_index]
+    out = rows.new_zeros(size, features.shape[1])
+    index = out_index[:, None].expand(-1, features.shape[1])
+    return out.scatter_reduce(0, index, rows, reduce="amax", include_self=False)
+
+
+def pool_from_minus_infinity(features, in_index, out_index, size):
+    out = pool_infinite_start(features, in_index, out_index, size)
+    return out.where(out > -torch.inf, 0)
+
+
+def pool_with_scatter_points(features, in_index, out_index, size):
+    rows = features.T[:, in_index]
+    return scatter_points(rows[None], out_index[None], size, reduce="amax")[0].T
+
+
+def pool_by_sorting(features, in_index, out_index, size):
+    """Sort each channel, then by output: the last of each run is the largest."""
+    rows = features[in_index]
+    rank = rows.argsort(dim=0)  # [P, C]
+    rows, out = rows.gather(0, rank), out_index[:, None].expand_as(rank).gather(0, rank)
+    by_output = out.argsort(dim=0, stable=True)
+    rows, out = rows.gather(0, by_output), out.gather(0, by_output)
+    last = torch.ones_like(out, dtype=torch.bool)
+    last[:-1] = out[1:] != out[:-1]
+    channel = torch.arange(features.shape[1]).expand_as(out)
+    result = features.new_zeros(size, features.shape[1])
+    return result.index_put((out[last], channel[last]), rows[last])
+
+
+def pool_padded(features, in_index, out_index, size):
+    """Every pair against every output, -inf where they do not belong together."""
+    mine = out_index == torch.arange(size)[:, None]  # [U, P]
+    rows = torch.where(mine[:, :, None], features[in_index], -torch.inf)
+    rows = F.pad(rows, (0, 0, 0, 1), value=-torch.inf)
+    out = rows.amax(1)
+    return out.masked_fill(~mine.any(1, keepdim=True), 0)
+
+
+def pool_assigned(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    out[out_index] = features[in_index]
+    return out
+
+
+def pool_index_copy(features, in_index, out_index, size):
+    return features.new_zeros(size, features.shape[1]).index_copy(0, out_index, features[in_index])
+
+
+def pool_maximum_assigned(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    out[out_index] = torch.maximum(out[out_index], features[in_index])
+    return out
+
+
+def pool_include_self(features, in_index, out_index, size):
+    index = out_index.unsqueeze(1).expand(-1, features.size(1))
+    out = features.new_zeros(size, features.size(1))
+    return out.scatter_reduce(0, index, features[in_index], "amax")
+
+
+def pool_sum(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    return out.index_add(0, out_index, features[in_index])
+
+
+def pool_mean(features, in_index, out_index, size):
+    count = out_index.bincount(minlength=size).clamp(min=1)
+    return pool_sum(features, in_index, out_index, size) / count[:, None]
+
+
+def pool_minimum(features, in_index, out_index, size):
+    return -pool_scatter_reduce(-features, in_index, out_index, size)
+
+
+def pool_narrow_index(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    return out.scatter_reduce(0, out_index[:, None], features[in_index], "amax", include_self=False)
+
+
+def pool_no_gather(features, in_index, out_index, size):
+    index = out_index[:, None].expand(-1, features.shape[1])
+    out = features.new_zeros(size, features.shape[1])
+    return out.scatter_reduce(0, index, features, "amax", include_self=False)
+
+
+def pool_over_channels(features, in_index, out_index, size):
+    best = features.max(dim=1, keepdim=True).values.repeat(1, features.shape[1])
+    return pool_scatter_reduce(best, in_index, out_index, size)
+
+
+def pool_infinite_start(features, in_index, out_index, size):
+    start = features.new_full((size, features.shape[1]), float("-inf"))
+    index = out_index.unsqueeze(1).expand(-1, features.size(1))
+    return start.scatter_reduce(0, index, features[in_index], "amax")
+
+
+def pool_loop(features, in_index, out_index, size):
+    out = features.new_full((size, features.shape[1]), -torch.inf)
+    for i, o in zip(in_index, out_index, strict=True):
+        out[o] = torch.maximum(out[o], features[i])
+    return torch.where(out == -torch.inf, 0, out)
+
+
+def pool_output_by_output(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    for o in range(size):
+        rows = features[in_index[out_index == o]]
+        if len(rows):
+            out[o] = rows.amax(dim=0)
+    return out
+
+
+def pool_float_zeros(features, in_index, out_index, size):
+    index = out_index[:, None].expand(-1, features.shape[1])
+    return torch.zeros(size, features.shape[1]).scatter_reduce(
+        0, index, features[in_index], "amax", include_self=False
+    )
+
+
+def pool_detached(features, in_index, out_index, size):
+    return pool_scatter_reduce(features.detach(), in_index, out_index, size)
+
+
+def pool_channels_first(features, in_index, out_index, size):
+    return pool_scatter_reduce(features, in_index, out_index, size).T
+
+
+def pool_as_many_as_reached(features, in_index, out_index, size):
+    return pool_scatter_reduce(features, in_index, out_index, int(out_index.max()) + 1)
+
+
+def pool_swapped(features, in_index, out_index, size):
+    index = in_index[:, None].expand(-1, features.shape[1])
+    out = features.new_zeros(size, features.shape[1])
+    rows = features.index_select(0, out_index)
+    return out.scatter_reduce(0, index, rows, "amax", include_self=False)
+
+
 RIGHT = {
     "sparse.to_dense": [index_put, flat_scatter, flat_copy, sparse_coo, package_volume],
+    "sparse.strided_coords": [
+        coarse_unique,
+        coarse_by_keys,
+        coarse_sort_and_compare,
+        coarse_sorted_consecutive,
+    ],
+    "sparse.max_pool": [
+        pool_scatter_reduce,
+        pool_from_minus_infinity,
+        pool_with_scatter_points,
+        pool_by_sorting,
+        pool_padded,
+    ],
     "sparse.kernel_map": [all_with_all, keys_with_margin, large_base, columns_one_by_one],
     "sparse.subm_conv": [
         tap_by_tap,
@@ -576,6 +877,45 @@ WRONG = {
         volume_as_float: "wrong-dtype",
         three_columns_to_scatter: "raises",
         coords_times_strides_in_place: "in-place",
+    },
+    "sparse.strided_coords": {
+        all_four_columns: "batch-divided",
+        no_unique: "not-unique",
+        no_unique_sorted: "not-unique",
+        consecutive: "unique-neighbours",
+        in_order_of_arrival: "order",
+        through_long: "trunc",
+        rounded_up: "ceil",
+        minkowski_units: "fine-units",
+        even_ones: "multiples-only",
+        stepped_slice: "rows-skipped",
+        forgot_dim: "unique-numbers",
+        origin_moved: "shifted",
+        unique_by_set: "python-loop",
+        divided_as_floats: "wrong-dtype",
+        unique_with_inverse: "wrong-type",
+        divided_in_place: "in-place",
+        keys_of_a_nonnegative_grid: "fails-negative",
+    },
+    "sparse.max_pool": {
+        pool_assigned: "last-one",
+        pool_index_copy: "last-one",
+        pool_maximum_assigned: "last-one",
+        pool_include_self: "zero-wins",
+        pool_sum: "summed",
+        pool_mean: "averaged",
+        pool_minimum: "smallest",
+        pool_narrow_index: "first-channel",
+        pool_no_gather: "in-index-unused",
+        pool_over_channels: "across-channels",
+        pool_infinite_start: "infinity-left",
+        pool_loop: "no-gradient",
+        pool_output_by_output: "python-loop",
+        pool_float_zeros: "raises",
+        pool_detached: "no-gradient",
+        pool_channels_first: "wrong-shape",
+        pool_as_many_as_reached: "wrong-shape",
+        pool_swapped: "swapped",
     },
     "sparse.kernel_map": {
         offset_added_to_inputs: "sign",

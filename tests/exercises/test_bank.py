@@ -7,9 +7,9 @@ import pytest
 from gather3d.exercises import EXERCISES
 from gather3d.exercises.judge import judge
 
-from . import gather, sampling, scatter, sparse, voxels
+from . import deform, gather, sampling, scatter, sparse, voxels
 
-CHAPTERS = [gather, scatter, voxels, sparse, sampling]
+CHAPTERS = [gather, scatter, voxels, sparse, sampling, deform]
 RIGHT = {id: answers for chapter in CHAPTERS for id, answers in chapter.RIGHT.items()}
 WRONG = {id: answers for chapter in CHAPTERS for id, answers in chapter.WRONG.items()}
 

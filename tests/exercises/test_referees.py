@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 
 from gather3d.exercises import EXERCISES
 
@@ -105,7 +106,46 @@ def deform_conv(input, offset, weight):
     return np.einsum("bckzyx,ock->bozyx", read, weight.flatten(2).numpy())
 
 
+def result_shape(input_shape, dim, index_shape):
+    input, index = torch.zeros(input_shape.tolist()), torch.zeros(index_shape.tolist()).long()
+    return torch.tensor(input.gather(dim, index).shape)
+
+
+def second_highest(z, flat, size):
+    met = [np.sort(z.numpy()[flat.numpy() == k]) for k in range(size)]
+    return torch.tensor([m[-2] if len(m) > 1 else -np.inf for m in met])
+
+
+def corners(coords, shape):
+    at = np.floor(coords.numpy())[:, None] + np.stack(np.unravel_index(range(8), (2, 2, 2)), 1)
+    inside = ((at >= 0) & (at < shape)).all(-1)
+    held = np.clip(at, 0, np.array(shape) - 1).astype(np.int64)
+    index = np.ravel_multi_index(np.moveaxis(held, -1, 0), shape)
+    weight = (1 - np.abs(coords.numpy()[:, None] - at)).prod(-1)
+    return np.where(inside, index, -1), weight
+
+
+def splat(values, coords, shape):
+    volume = torch.zeros(*values.shape[:2], *shape, dtype=values.dtype, requires_grad=True)
+    unit = ((2 * coords + 1) / torch.tensor(shape) - 1).flip(-1)[:, :, None, None]
+    read = F.grid_sample(volume, unit, align_corners=False)[..., 0, 0]
+    return torch.autograd.grad(read, volume, values)[0]
+
+
+def dilated(dilation, shape):
+    tap = np.stack(np.unravel_index(range(27), (3, 3, 3)), -1) - 1
+    offset = tap * dilation.numpy() - tap
+    return np.broadcast_to(offset.reshape(1, 81, 1, 1, 1), (1, 81, *shape)).copy()
+
+
+def turned(degrees):
+    tap = np.stack(np.unravel_index(range(27), (3, 3, 3)), -1) - 1
+    turn = Rotation.from_euler("z", float(degrees), degrees=True)  # of (x, y, z), x towards y
+    return turn.apply(tap[:, ::-1])[:, ::-1] - tap
+
+
 REFEREES = {
+    "gather.result_shape": result_shape,
     "gather.loops": torch.gather,
     "gather.pick_points": pick_points,
     "gather.padded": padded,
@@ -114,6 +154,7 @@ REFEREES = {
     "scatter.mean": mean,
     "scatter.invert": lambda p: np.argsort(p.numpy(), 1),
     "scatter.backward": gather_backward,
+    "scatter.second_highest": second_highest,
     "voxels.coords": coords,
     "voxels.ravel": ravel,
     "voxels.knn_features": knn_features,
@@ -122,6 +163,10 @@ REFEREES = {
     "sparse.kernel_map": pairs,
     "sparse.subm_conv": subm_conv,
     "sampling.trilinear": trilinear,
+    "sampling.corners": corners,
+    "sampling.splat": splat,
+    "deform.dilated": dilated,
+    "deform.turned": turned,
     "deform.sites": sites,
     "deform.conv": deform_conv,
 }
@@ -171,3 +216,15 @@ def test_grid_is_where_grid_sample_reads():
         grid = exercise.right(at, shape, align_corners)[:, :, None, None]
         read = F.grid_sample(data, grid, align_corners=align_corners)[..., 0, 0]
         torch.testing.assert_close(read, torch.from_numpy(trilinear(data, at)))
+
+
+def test_matrix_is_what_interpolate_does():
+    exercise = EXERCISES["sampling.matrix"]
+    for case in exercise.cases(torch.Generator().manual_seed(0)):
+        inputs, outputs, align_corners = case.arguments.values()
+        if not outputs:
+            continue
+        wanted = F.interpolate(
+            torch.eye(inputs)[None], size=outputs, mode="linear", align_corners=align_corners
+        )
+        torch.testing.assert_close(exercise.right(*case.arguments.values()), wanted[0].T)

@@ -345,6 +345,180 @@ def knn_index_changed(features, index):
     return features.transpose(0, 1).reshape(C, B * N)[:, index].transpose(0, 1)
 
 
+# ---- voxels.first_points
+
+
+def first_by_runs(inverse, size, k):
+    order = inverse.argsort(stable=True)
+    counts = inverse.bincount(minlength=size)
+    start = counts.cumsum(0) - counts
+    rank = torch.arange(k)
+    there = rank < counts.unsqueeze(1)
+    if not len(order):
+        return torch.full((size, k), -1)
+    return torch.where(there, order[(start.unsqueeze(1) + rank) * there], -1)
+
+
+def first_by_rank(inverse, size, k):
+    """How many of its voxel came before each point; then each point is written to its place."""
+    here = torch.nn.functional.one_hot(inverse.long(), size)  # [N, size]
+    rank = (here.cumsum(0) * here).sum(1) - 1
+    n = (rank < k).nonzero()[:, 0]
+    out = torch.full((size, k), -1)
+    out[inverse[n].long(), rank[n]] = n
+    return out
+
+
+def first_by_minimum(inverse, size, k):
+    """k rounds: the smallest number that each voxel has left."""
+    out = torch.full((size, k), -1)
+    left, n = torch.arange(len(inverse)), inverse.long()
+    for j in range(k):
+        nobody = torch.full((size,), len(inverse))
+        best = nobody.scatter_reduce(0, n, left, "amin")
+        out[:, j] = best.where(best < len(inverse), -1)
+        keep = left != best[n]
+        left, n = left[keep], n[keep]
+    return out
+
+
+def first_by_comparison(inverse, size, k):
+    N = len(inverse)
+    mine = inverse == torch.arange(size)[:, None]  # [size, N]
+    mine = torch.nn.functional.pad(torch.where(mine, torch.arange(N), N), (0, k), value=N)
+    found = mine.sort(dim=1).values[:, :k]
+    return found.masked_fill(found == N, -1)
+
+
+def first_by_search(inverse, size, k):
+    runs, order = torch.sort(inverse.long(), stable=True)
+    begin = torch.searchsorted(runs, torch.arange(size))
+    end = torch.searchsorted(runs, torch.arange(size), right=True)
+    place = begin[:, None] + torch.arange(k)
+    order = torch.cat([order, order.new_tensor([-1])])
+    return order[torch.where(place < end[:, None], place, len(inverse))]
+
+
+def first_overwritten(inverse, size, k):
+    """Writes all points, those beyond k into the last place: the last of all stays there."""
+    here = torch.nn.functional.one_hot(inverse.long(), size)
+    rank = ((here.cumsum(0) * here).sum(1) - 1).clamp(max=max(k - 1, 0))
+    out = torch.full((size, max(k, 1)), -1)
+    for n in range(len(inverse)):
+        out[inverse[n], rank[n]] = n
+    return out[:, :k]
+
+
+def first_from_the_end(inverse, size, k):
+    counts = inverse.bincount(minlength=size)
+    order = torch.cat([inverse.argsort(stable=True), torch.tensor([-1])])
+    end = counts.cumsum(0)
+    begin = torch.maximum(end - counts, end - k)
+    place = begin[:, None] + torch.arange(k)
+    return order[torch.where(place < end[:, None], place, len(inverse))]
+
+
+def first_descending(inverse, size, k):
+    mine = inverse == torch.arange(size)[:, None]
+    found = torch.where(mine, torch.arange(len(inverse)), -1)
+    found = torch.nn.functional.pad(found, (0, k), value=-1)
+    return found.sort(dim=1, descending=True).values[:, :k]
+
+
+def first_without_order(inverse, size, k):
+    counts = torch.bincount(inverse, minlength=size)
+    place = (counts.cumsum(0) - counts)[:, None] + torch.arange(k)
+    return place.masked_fill(torch.arange(k) >= counts[:, None], -1)
+
+
+def first_after_the_run(inverse, size, k):
+    order = inverse.argsort(stable=True)
+    place = inverse.bincount(minlength=size).cumsum(0)[:, None] + torch.arange(k)
+    return order[torch.minimum(place, torch.tensor(len(order) - 1))]
+
+
+def first_after_the_run_masked(inverse, size, k):
+    counts = inverse.bincount(minlength=size)
+    there = torch.arange(k) < counts[:, None]
+    return first_after_the_run(inverse, size, k).masked_fill(~there, -1)
+
+
+def first_without_mask(inverse, size, k):
+    order = inverse.argsort(stable=True)
+    counts = inverse.bincount(minlength=size)
+    start = torch.cat([counts.new_zeros(1), counts.cumsum(0)[:-1]])
+    place = (start[:, None] + torch.arange(k)).clamp(max=len(inverse) - 1)
+    return torch.take(order, place)
+
+
+def first_masked_early(inverse, size, k):
+    order = inverse.argsort(stable=True)
+    counts = inverse.bincount(minlength=size)
+    place = (counts.cumsum(0) - counts)[:, None] + torch.arange(k)
+    place[torch.arange(k) >= counts[:, None]] = -1
+    return order[place] if len(order) else torch.zeros(size, k, dtype=torch.int64)
+
+
+def first_from_zeros(inverse, size, k):
+    out = torch.zeros(size, k, dtype=torch.int64)
+    found = first_by_rank(inverse, size, k)
+    out[found >= 0] = found[found >= 0]
+    return out
+
+
+def first_with_sentinel(inverse, size, k):
+    mine = inverse == torch.arange(size)[:, None]
+    N = len(inverse)
+    found = torch.nn.functional.pad(torch.where(mine, torch.arange(N), N), (0, k), value=N)
+    return found.sort(dim=1).values[:, :k]
+
+
+def first_of_unique(inverse, size, k):
+    _, counts = torch.unique(inverse, return_counts=True)
+    order = torch.cat([inverse.argsort(stable=True), torch.tensor([-1])])
+    place = (counts.cumsum(0) - counts)[:, None] + torch.arange(k)
+    return order[place.where(torch.arange(k) < counts[:, None], len(inverse))]
+
+
+def first_as_wide_as_it_is(inverse, size, k):
+    counts = inverse.bincount(minlength=size)
+    return first_by_search(inverse, size, int(counts.amax()))[:, :k]
+
+
+def first_by_dictionary(inverse, size, k):
+    members = [[] for _ in range(size)]
+    for n, v in enumerate(inverse.tolist()):
+        members[v].append(n)
+    rows = [(inside + k * [-1])[:k] for inside in members]
+    return torch.tensor(rows, dtype=torch.int64).reshape(size, k)
+
+
+def first_by_voxel(inverse, size, k):
+    out = torch.full((size, k), -1)
+    for v in range(size):
+        inside = (inverse == v).nonzero()[:k, 0]
+        out[v, : len(inside)] = inside
+    return out
+
+
+def first_as_float(inverse, size, k):
+    return first_by_search(inverse, size, k).float()
+
+
+def first_k_by_size(inverse, size, k):
+    return first_by_search(inverse, size, k).T
+
+
+def first_sorted_in_place(inverse, size, k):
+    out = first_by_search(inverse, size, k)
+    inverse.copy_(inverse.sort().values)
+    return out
+
+
+def first_as_lists(inverse, size, k):
+    return first_by_search(inverse, size, k).tolist()
+
+
 # ---- voxels.neighbours
 
 
@@ -598,6 +772,13 @@ RIGHT = {
         knn_take_along_dim,
         knn_voxel_axis,
     ],
+    "voxels.first_points": [
+        first_by_runs,
+        first_by_rank,
+        first_by_minimum,
+        first_by_comparison,
+        first_by_search,
+    ],
     "voxels.neighbours": [
         touch_compare,
         touch_sorted_keys,
@@ -665,6 +846,26 @@ WRONG = {
         knn_detached: "no-gradient",
         knn_as_float: "wrong-dtype",
         knn_index_changed: "in-place",
+    },
+    "voxels.first_points": {
+        first_from_the_end: "last-points",
+        first_descending: "newest-first",
+        first_without_order: "sorted-places",
+        first_after_the_run: "starts-late",
+        first_after_the_run_masked: "starts-late",
+        first_without_mask: "runs-on",
+        first_masked_early: "reads-last-point",
+        first_from_zeros: "none-is-zero",
+        first_with_sentinel: "none-is-count",
+        first_of_unique: "empty-voxels-dropped",
+        first_as_wide_as_it_is: "too-narrow",
+        first_overwritten: None,
+        first_by_dictionary: "python-loop",
+        first_by_voxel: "python-loop",
+        first_as_float: "wrong-dtype",
+        first_k_by_size: "wrong-shape",
+        first_sorted_in_place: "in-place",
+        first_as_lists: "wrong-type",
     },
     "voxels.neighbours": {
         touch_dx_outer: "dx-slowest",

@@ -9,8 +9,9 @@ newline at the end. It has no execution metadata and no widget state, and its ex
 those of one run from the top (nbval takes a cell without one for a cell that was never run). An
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
 `widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
-carries the tag `nbval-ignore-output` for the same reason. On a page the code of a figure or a
-widget is folded away (`hide-input`): the picture is what is to be seen.
+carries the tag `nbval-ignore-output` for the same reason; so does a test of the exercises, which
+shows a report. On a page the code of a figure or a widget is folded away (`hide-input`): the picture
+is what is to be seen.
 """
 
 import argparse
@@ -98,7 +99,8 @@ def _unique_id(cell: NotebookNode, position: int, cells: list, taken: set) -> st
 
 def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     tags = list(dict.fromkeys(cell.metadata.get("tags", [])))
-    unstored = any(tag in UNSTORED for tag in tags)
+    tested = cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade", False)
+    unstored = tested or any(tag in UNSTORED for tag in tags)
     if unstored and IGNORED not in tags:
         tags.append(IGNORED)
     if any(tag in FOLDED for tag in tags) and HIDDEN not in tags:

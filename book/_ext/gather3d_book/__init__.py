@@ -9,6 +9,7 @@ registry     all figures of the book, from build to build
 images       image outputs have alt text
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
+exercises    a page for the exercises of a chapter, made from the instructor's master
 status       the table of all notebooks: cells, run times, the machine they ran on
 page         what a page says about itself: description, viewport, names of its controls
 repository   launch buttons and links, from the repository that publishes the book
@@ -26,6 +27,7 @@ from . import (
     access,
     cards,
     execution,
+    exercises,
     figures,
     images,
     lean,
@@ -50,6 +52,7 @@ PARTS = (
     widgets,
     mathml,
     cards,
+    exercises,
     status,
     page,
     repository,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from nbgrader.preprocessors import (
     GetGrades,
     SaveAutoGrades,
 )
+from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 
 from .collect import TIMESTAMP, Submission, collect
@@ -79,17 +81,31 @@ def grade(
     book = Book(course, db)
     found = collect(submissions, book.releases, course)
     todo = [each for each in found if not book.has(each)]
+    if todo:
+        work(todo, book, sandbox, scheduler, workers, quiet)
+    summarise(course, db)
+    return todo
+
+
+def work(
+    todo: list[Submission],
+    book: "Book",
+    sandbox: Sandbox,
+    scheduler: str | None,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Have the submissions run, and record each as it comes back."""
     with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
         running = {}
         for each in todo:
-            text, names = book.sanitised(each), book.masters[each.assignment].functions
-            future = client.submit(graded, text, names, sandbox, pure=False, retries=RETRIES)
+            text, master = book.sanitised(each), book.masters[each.assignment]
+            given = (text, master.functions, master.order, sandbox)
+            future = client.submit(graded, *given, pure=False, retries=RETRIES)
             running[future] = each
         for future in as_completed(running):
             book.record(running[future], future.result())
             bar.update()
-    summarise(course, db)
-    return todo
 
 
 @contextmanager
@@ -168,7 +184,9 @@ class Book:
         converter = kind(coursedir=directory, config=directory.config)
         converter.log.setLevel(logging.ERROR)
         converter.force = True
-        converter.start()
+        with warnings.catch_warnings():  # SQLAlchemy has one for the way nbgrader makes its rows
+            warnings.filterwarnings("ignore", category=SAWarning)
+            converter.start()
 
 
 class Sanitise(Autograde):

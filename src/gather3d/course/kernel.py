@@ -27,10 +27,10 @@ from .sandbox import Sandbox, Watch, end
 MESSAGE = 32 << 20  # bytes; the connection drops what is longer
 FLOOD = 50  # times what a cell may show, after which its kernel is ended
 RESTARTS = 4  # kernels that a notebook may use up
-START = 60.0  # seconds
+START = 60.0  # seconds, for the kernel with torch in it
 GRACE = 3.0  # seconds, for a cell to end after an interrupt
 
-IMPORT = "import gather3d.course.export"
+IMPORT = "import torch, gather3d.exercises, gather3d.course.export; del torch, gather3d"
 EXPORT = "__import__('sys').modules['gather3d.course.export'].export({names!r})"
 
 

@@ -92,6 +92,14 @@ class Master:
             if isinstance(node, ast.FunctionDef)
         ]
 
+    @property
+    def order(self) -> list[str]:
+        """nbgrader's names of the cells."""
+        cells = [
+            cell.metadata.nbgrader for cell in self.notebook.cells if "nbgrader" in cell.metadata
+        ]
+        return [about.grade_id for about in cells]
+
     def secrets(self) -> Iterator[tuple[str, str]]:
         """What a release must not have: its kind, and its text."""
         for cell in self.notebook.cells:

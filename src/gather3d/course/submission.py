@@ -30,12 +30,13 @@ HIDDEN = "hidden-case"
 """The diagnosis where the public checks passed and a hidden test did not."""
 
 
-def graded(text: str, names: Sequence[str], sandbox: Sandbox) -> str:
+def graded(text: str, names: Sequence[str], order: Sequence[str], sandbox: Sandbox) -> str:
     """The notebook with the outputs of a run from the top.
 
     Args:
         text: of a notebook whose locked cells are the instructor's (nbgrader has restored them).
         names: of the functions that students write.
+        order: of the instructor's cells, by their grade_id, whatever order they are in now.
 
     Returns:
         the notebook's text again. The metadata of a graded cell says under "gather3d" which
@@ -43,19 +44,24 @@ def graded(text: str, names: Sequence[str], sandbox: Sandbox) -> str:
     """
     notebook = nbformat.reads(text, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    students = [cell for cell in code if not is_graded(cell) and not is_figure(cell)]
+    locked = sorted(filter(is_locked, code), key=lambda cell: order.index(name_of(cell)))
+    given = [cell for cell in locked if not is_graded(cell) and not is_figure(cell)]
+    students = [*given, *(cell for cell in code if not is_locked(cell))]
     found = run(students, names, sandbox)
     with tempfile.TemporaryDirectory(prefix="g3-") as folder:
         worker = ConfinedWorker(sandbox, Path(folder))
         try:
             known = {name: Elsewhere(sent, worker) for name, sent in found.items()}
             tests = Tests({**dict.fromkeys(names), **known})
-            for cell in code:
-                if is_locked(cell):
-                    tests.run(cell)
+            for cell in locked:
+                tests.run(cell)
         finally:
             worker.stop()
     return nbformat.writes(notebook)
+
+
+def name_of(cell: NotebookNode) -> str:
+    return cell.metadata.nbgrader.grade_id
 
 
 def is_locked(cell: NotebookNode) -> bool:
@@ -112,7 +118,7 @@ class Tests:
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         try:
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                exec(compile(tree, cell.metadata.nbgrader.grade_id, "exec"), self.space)
+                exec(compile(tree, name_of(cell), "exec"), self.space)
                 if last is not None:
                     value = eval(compile(ast.Expression(last.value), "", "eval"), self.space)
                     if value is not None:

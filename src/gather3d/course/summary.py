@@ -20,7 +20,7 @@ PASSED, BY_HAND = "passed", "graded by a person"
 
 @dataclass(frozen=True)
 class Grade:
-    """A row of grades.csv: a student's assignment."""
+    """A row of grades.csv: a student's assignment; the score is what the penalty has left."""
 
     student: str
     assignment: str
@@ -64,14 +64,15 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
             notebook = json.loads((path / f"{each.assignment.name}.ipynb").read_text())
             notes = notes_of(notebook)
             fault = notebook["metadata"].get("gather3d", {}).get("fault", "")
+            penalty = sum(part.late_submission_penalty or 0.0 for part in each.notebooks)
             grades.append(
                 Grade(
                     each.student_id,
                     each.assignment.name,
-                    each.score,
+                    max(0.0, each.score - penalty),
                     each.max_score,
                     int(each.total_seconds_late),
-                    sum(part.late_submission_penalty or 0.0 for part in each.notebooks),
+                    penalty,
                     each.needs_manual_grade,
                     fault,
                 )

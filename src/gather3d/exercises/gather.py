@@ -1,4 +1,4 @@
-"""Chapter 1's exercises: gather as a loop, for points, with missing ones, broadcasting."""
+"""Chapter 1's exercises: gather's shapes, its loop, points, missing ones, broadcasting."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -24,6 +24,153 @@ def spread(case: Case) -> Case:
     """The same call with tensors that are not contiguous."""
     arguments = case.arguments.items()
     return Case({k: strided(v) if isinstance(v, Tensor) else v for k, v in arguments}, "strided")
+
+
+# ---- gather.result_shape
+
+
+def result_shape_loop(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    """The one in which gather's loop runs, unless it would visit what the input does not have."""
+    dims = len(input_shape)
+    if len(index_shape) != dims:
+        raise ValueError(f"index_shape: got {len(index_shape)} sizes, wanted {dims}")
+    for d in set(range(dims)) - {dim % dims}:
+        if index_shape[d] > input_shape[d]:
+            raise ValueError(f"index_shape[{d}]: wanted at most {int(input_shape[d])}")
+    return index_shape.clone()
+
+
+def result_shape_cases(g: Generator) -> Iterator[Case]:
+    def case(input_shape, dim, index_shape, kind="ordinary"):
+        shapes = torch.tensor(input_shape), torch.tensor(index_shape)
+        given = {"input_shape": shapes[0], "dim": dim, "index_shape": shapes[1]}
+        return Case(given, kind, ValueError if kind == "refused" else None)
+
+    def size(low, high):
+        return int(integers(g, high + 1, low=low))
+
+    n, m = size(3, 6), size(2, 6)
+    yield case((n,), 0, (n + m,))
+    yield case((n,), 0, (n - 1,))
+    yield case((n, m), 1, (n, m + size(1, 3)))
+    yield case((n, m), 0, (n - 2, m))
+    yield case((n, m), 1, (n - 1, m - 1))
+    yield case((n, m), -1, (n, m + size(1, 3)))
+    yield case((n, m, size(2, 6)), -3, (n + 2, m, 1))
+    yield case((2, n, m, 3), 2, (2, n - 1, m + 4, 3))
+    yield case((n, 1), 0, (1, 1), "one")
+    yield case((n, m), 1, (1, m), "one")
+    yield case((1, m), 0, (n, m), "one")
+    yield case((1, 1, 1), -2, (1, n, 1), "one")
+    yield case((n, m), 1, (n, 0), "empty")
+    yield case((n, m), 0, (n, 0), "empty")
+    yield case((n, m), 1, (n, m), "extreme")
+    yield case((n, m), 1, (n, 100 * m), "extreme")
+    yield case((n, m), 0, (n, m + 1), "refused")
+    yield case((n, m), -1, (n + 1, m), "refused")
+    yield case((1, m), 1, (n, m), "refused")
+    yield case((2, n, m), 1, (3, n, m), "refused")
+    yield case((2, n, m), 1, (2, n), "refused")
+    yield case((n, m), 1, (n, m, 1), "refused")
+    yield case((n, m), 1, (m,), "refused")
+
+
+def like_the_input(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    return input_shape.clone()
+
+
+def the_input_but_for_dim(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    shape = input_shape.clone()
+    shape[dim] = index_shape[dim]
+    return shape
+
+
+def ones_broadcast(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    shape = index_shape.where(index_shape != 1, input_shape)
+    shape[dim] = index_shape[dim]
+    return shape
+
+
+def whole_index_at_dim(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    before, (_, *after) = input_shape[:dim], input_shape[dim:].tolist()
+    return torch.cat([before, index_shape, torch.tensor(after, dtype=torch.int64)])
+
+
+def one_list_at_dim(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    shape = input_shape.clone()
+    shape[dim] = index_shape.prod()
+    return shape
+
+
+def cut_to_the_input(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    if len(input_shape) != len(index_shape):
+        return index_shape.clone()
+    shape = torch.minimum(input_shape, index_shape)
+    shape[dim] = index_shape[dim]
+    return shape
+
+
+def anything_goes(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    return index_shape.clone()
+
+
+result_shape = Exercise(
+    id="gather.result_shape",
+    name="result_shape",
+    signature="result_shape(input_shape [n], dim, index_shape [n]) → [n] int64",
+    right=result_shape_loop,
+    cases=result_shape_cases,
+    misconceptions=(
+        Misconception(
+            "input-shape",
+            "You give back the shape of the input. Gather makes one output for each entry of the "
+            "index, however large the input is.",
+            SHAPES,
+            like_the_input,
+        ),
+        Misconception(
+            "only-dim",
+            "You take the index's size along dim and the input's sizes elsewhere. An index that is "
+            "smaller elsewhere asks for less there, too.",
+            SHAPES,
+            the_input_but_for_dim,
+        ),
+        Misconception(
+            "broadcast",
+            "A size of 1 in the index does not grow. It means one, not the same for all.",
+            SHAPES,
+            ones_broadcast,
+        ),
+        Misconception(
+            "whole-slices",
+            "This is the shape of plain indexing, in which each entry picks a whole slice of the "
+            "input. In gather it picks one element.",
+            RULE,
+            whole_index_at_dim,
+        ),
+        Misconception(
+            "one-list",
+            "This is the shape of index_select, with one list of places for all rows alike. In "
+            "gather each entry of the index makes one output.",
+            RULE,
+            one_list_at_dim,
+        ),
+        Misconception(
+            "cut",
+            "You cut an index that is too large to what the input has. Gather refuses it.",
+            SHAPES,
+            cut_to_the_input,
+        ),
+        Misconception(
+            "anything-goes",
+            "Right where there is a result, and you refuse nothing. Gather refuses an index of "
+            "another number of dimensions, and one that visits what the input lacks.",
+            SHAPES,
+            anything_goes,
+        ),
+    ),
+    page=SHAPES,
+)
 
 
 # ---- gather.loops
@@ -658,4 +805,4 @@ along = Exercise(
     fast=torch.take_along_dim,
 )
 
-EXERCISES = (loops, pick_points, padded, along)
+EXERCISES = (result_shape, loops, pick_points, padded, along)

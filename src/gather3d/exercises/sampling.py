@@ -1,5 +1,6 @@
-"""Exercises of chapters 10 and 11: between voxels, grid_sample's units, deformable convolution."""
+"""Chapter 10's exercises: between voxels, grid_sample's units, corners, a matrix, splatting."""
 
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -7,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gather3d.sampling import deform_conv3d, trilinear_sample
+from gather3d.sampling import trilinear_sample
 
 from .exercise import Case, Exercise, Misconception, integers, numbers, strided
 
@@ -15,7 +16,6 @@ BETWEEN = "10-sampling#between-eight"
 OUTSIDE = "10-sampling#outside"
 UNITS = "10-sampling#what-1-and-1-mean-align-corners"
 XYZ = "10-sampling#its-positions-are-x-y-z"
-ORDER = "11-deformable#eighty-one-channels-in-the-wrong-order"
 
 
 def eighths(
@@ -428,373 +428,638 @@ grid = Exercise(
 )
 
 
-# ---- deform.sites
+# ---- sampling.corners
 
 
-def sites_loop(offset: Tensor) -> Tensor:
-    B, _, D, H, W = offset.shape
-    out = offset.new_zeros(B, 27, D, H, W, 3)
-    taps = product(range(3), repeat=3)  # (kz, ky, kx), kx fastest
-    for k, (kz, ky, kx) in enumerate(taps):
-        for b, z, y, x in product(range(B), range(D), range(H), range(W)):
-            out[b, k, z, y, x, 0] = z + kz - 1 + offset[b, 3 * k, z, y, x]
-            out[b, k, z, y, x, 1] = y + ky - 1 + offset[b, 3 * k + 1, z, y, x]
-            out[b, k, z, y, x, 2] = x + kx - 1 + offset[b, 3 * k + 2, z, y, x]
-    return out
+def corners_loop(coords: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    index = torch.full((len(coords), 8), -1)
+    weight = coords.new_ones(len(coords), 8)
+    for m in range(len(coords)):
+        for k, corner in enumerate(product((0, 1), repeat=3)):  # (dz, dy, dx), dx fastest
+            flat, inside = 0, True
+            for step, place, size in zip(corner, coords[m], shape, strict=True):
+                voxel = math.floor(place) + step
+                weight[m, k] *= 1 - abs(place - voxel)
+                inside = inside and 0 <= voxel < size
+                flat = flat * size + voxel
+            if inside:
+                index[m, k] = flat
+    return index, weight
 
 
-def sites_cases(g: Generator) -> Iterator[Case]:
-    def case(B, size, kind="ordinary", dtype=torch.float64):
-        return Case({"offset": numbers(g, B, 81, *size, dtype=dtype)}, kind)
+def corners_cases(g: Generator) -> Iterator[Case]:
+    def case(M, shape, kind="ordinary", dtype=torch.float64):
+        axes = [eighths(g, n, M, low=-1, dtype=dtype) for n in shape]
+        return Case({"coords": torch.stack(axes, -1), "shape": shape}, kind)
 
-    yield case(1, (1, 1, 2))
-    yield case(1, (2, 3, 1))
-    yield case(2, (1, 2, 3))
-    yield case(1, (1, 1, 1), "one")
-    yield case(2, (1, 1, 1), "one")
+    def given(places, shape, kind):
+        return Case({"coords": torch.as_tensor(places).double(), "shape": shape}, kind)
+
+    yield case(1, (2, 3, 4))
+    yield case(6, (4, 2, 3))
+    yield case(12, (2, 3, 2))
+    whole = [integers(g, n, 4) for n in (3, 4, 2)]
+    yield given(torch.stack(whole, -1), (3, 4, 2), "ordinary")
+    yield case(5, (1, 1, 1), "one")
+    yield case(5, (3, 1, 2), "one")
     yield case(0, (2, 3, 4), "empty")
-    yield case(2, (2, 0, 3), "empty")
-    yield case(1, (2, 1, 3), "dtype", torch.float32)
-    yield in_strides(case(1, (3, 2, 1)))
+    yield case(6, (3, 2, 4), "dtype", torch.float32)
+    yield in_strides(case(5, (2, 4, 3)))
+    yield given(eighths(g, 1, 1, 3).repeat(4, 1), (3, 2, 4), "repeated")
+    yield given(eighths(g, 0, 4, 3, low=-2), (3, 4, 5), "negative")
+    ends = torch.tensor([[0, 0, 0], [1, 2, 3], [2, 3, 4], [-3, 1, 1], [0, 5, 2], [0, 1, 10**6]])
+    yield given(ends + eighths(g, 1, 6, 3), (3, 4, 5), "extreme")
 
 
-def parts(offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Output voxels [D, H, W, 3], taps [27, 1, 1, 1, 3], offsets [B, 27, D, H, W, 3]."""
+def eight(
+    coords: Tensor, shape: tuple, low: Tensor | None = None, first: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Corners [.., 8, 3] as whole numbers, their weights [.., 8], and which are inside [.., 8].
 
-    def axis(n: int) -> Tensor:
-        return torch.arange(n, device=offset.device, dtype=offset.dtype)
+    `low` is the lower corner, the floor where none is given; without `first` dz is fastest.
+    """
+    low = coords.detach().floor() if low is None else low
+    step = torch.cartesian_prod(*[torch.arange(2)] * 3)
+    step = step if first else step.flip(-1)
+    above = (coords - low)[..., None, :]
+    weight = torch.where(step == 1, above, 1 - above).prod(-1)
+    at = low.long()[..., None, :] + step
+    return at, weight, ((at >= 0) & (at < torch.tensor(shape))).all(-1)
 
-    size = offset.shape[2:]
-    base = torch.stack(torch.meshgrid(*map(axis, size), indexing="ij"), -1)
-    taps = torch.cartesian_prod(*[axis(3) - 1] * 3)[:, None, None, None]
-    return base, taps, offset.unflatten(1, (27, 3)).movedim(2, -1)
 
+def flattened(at: Tensor, shape: tuple) -> Tensor:
+    z, y, x = at.unbind(-1)
+    return (z * shape[1] + y) * shape[2] + x
 
-def sites_fast(offset: Tensor) -> Tensor:
-    base, taps, moved = parts(offset)
-    return base + taps + moved
 
+def held(at: Tensor, shape: tuple) -> Tensor:
+    """Corners moved onto the border where they are outside."""
+    return at.clamp(min=0).minimum(torch.tensor(shape) - 1)
 
-def planar(offset: Tensor) -> Tensor:
-    """Offsets laid out as all z, all y, all x, as the channels that the operator wants."""
-    return offset.unflatten(1, (3, 27)).transpose(1, 2).flatten(1, 2)
 
+def corners_fast(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape)
+    return flattened(at, shape).where(inside, -1), weight
 
-def swapped(offset: Tensor) -> Tensor:
-    """Offsets laid out as (dx, dy, dz), as the channels that the operator wants."""
-    return offset.unflatten(1, (27, 3)).flip(2).flatten(1, 2)
 
+def corners_towards_zero(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape, coords.trunc())
+    return flattened(at, shape).where(inside, -1), weight
 
-def sites_planar(offset: Tensor) -> Tensor:
-    return sites_fast(planar(offset))
-
-
-def sites_reshaped(offset: Tensor) -> Tensor:
-    base, taps, moved = parts(offset)
-    return base + taps + offset.reshape(moved.shape)
-
-
-def sites_xyz(offset: Tensor) -> Tensor:
-    return sites_fast(offset).flip(-1)
-
-
-def sites_offset_xyz(offset: Tensor) -> Tensor:
-    return sites_fast(swapped(offset))
-
-
-def sites_no_voxel(offset: Tensor) -> Tensor:
-    _, taps, moved = parts(offset)
-    return taps + moved
-
-
-def sites_no_tap(offset: Tensor) -> Tensor:
-    base, _, moved = parts(offset)
-    return base + moved
-
-
-def sites_not_centred(offset: Tensor) -> Tensor:
-    return sites_fast(offset) + 1
-
-
-def sites_kx_slowest(offset: Tensor) -> Tensor:
-    base, taps, moved = parts(offset)
-    return base + taps.flip(-1) + moved
-
-
-def sites_axis_third(offset: Tensor) -> Tensor:
-    return sites_fast(offset).movedim(-1, 2)
-
-
-def sites_taps_last(offset: Tensor) -> Tensor:
-    return sites_fast(offset).movedim(1, -2)
-
-
-PLANAR = "The 81 channels are read as 3 axes of 27 taps; they are 27 taps of 3 axes."
-
-sites = Exercise(
-    id="deform.sites",
-    name="sites",
-    signature="sites(offset [B, 81, D, H, W]) → [B, 27, D, H, W, 3] (z, y, x)",
-    right=sites_loop,
-    cases=sites_cases,
-    misconceptions=(
-        Misconception("planar", PLANAR, ORDER, sites_planar),
-        Misconception(
-            "reshaped",
-            "The shape is right, but reshape does not move an axis: the offsets of different "
-            "voxels and axes are mixed.",
-            "11-deformable#the-operator",
-            sites_reshaped,
-        ),
-        Misconception(
-            "xyz",
-            "The positions come out as (x, y, z); here they are (z, y, x).",
-            ORDER,
-            sites_xyz,
-        ),
-        Misconception(
-            "offset-xyz",
-            "The three offsets of a tap are read as (x, y, z); here they are (z, y, x).",
-            ORDER,
-            sites_offset_xyz,
-        ),
-        Misconception(
-            "no-voxel",
-            "The output voxel is missing in the sum: every voxel reads around the origin.",
-            "11-deformable#the-rule",
-            sites_no_voxel,
-        ),
-        Misconception(
-            "no-tap",
-            "The tap's own place in the kernel is missing in the sum: without offsets, all 27 taps "
-            "would read one voxel.",
-            "11-deformable#the-rule",
-            sites_no_tap,
-        ),
-        Misconception(
-            "not-centred",
-            "Everything is moved by one voxel along each axis: the padding is forgotten.",
-            "11-deformable#the-rule",
-            sites_not_centred,
-        ),
-        Misconception(
-            "kx-slowest",
-            "The taps are counted with kz fastest; in the kernel's memory kx is fastest.",
-            ORDER,
-            sites_kx_slowest,
-        ),
-        Misconception(
-            "axis-third",
-            "The positions are right, the layout is not: z, y, x belong in the last dimension.",
-            "11-deformable#the-operator",
-            sites_axis_third,
-        ),
-        Misconception(
-            "taps-last",
-            "The positions are right, the layout is not: the taps come before the voxels.",
-            "11-deformable#the-operator",
-            sites_taps_last,
-        ),
-    ),
-    page="11-deformable#the-rule",
-    differentiable=("offset",),
-    large=lambda g: {"offset": numbers(g, 1, 81, 8, 9, 10)},
-    fast=sites_fast,
-)
-
-
-# ---- deform.conv
-
-
-def deform_conv_loop(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    B, _, D, H, W = input.shape
-    out = input.new_zeros(B, len(weight), D, H, W)
-    for b, z, y, x in product(range(B), range(D), range(H), range(W)):
-        total = 0
-        for k, (kz, ky, kx) in enumerate(product(range(3), repeat=3)):
-            move = offset[b, 3 * k : 3 * k + 3, z, y, x]  # (z, y, x)
-            site = move + move.new_tensor([z + kz - 1, y + ky - 1, x + kx - 1])
-            total = total + weight[:, :, kz, ky, kx] @ read(input[b], site)
-        out[b, :, z, y, x] = total
-    return out
 
+def corners_dz_fastest(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape, first=False)
+    return flattened(at, shape).where(inside, -1), weight
 
-def deform_conv_cases(g: Generator) -> Iterator[Case]:
-    def case(B, Ci, Co, size, kind="ordinary"):
-        given = {
-            "input": numbers(g, B, Ci, *size),
-            "offset": eighths(g, 2, B, 81, *size, low=-2),
-            "weight": numbers(g, Co, Ci, 3, 3, 3),
-        }
-        return Case(given, kind)
 
-    yield case(1, 1, 1, (1, 1, 2))
-    yield case(1, 2, 3, (1, 3, 2))
-    yield case(2, 2, 1, (2, 1, 3))
-    yield case(1, 1, 1, (1, 1, 1), "one")
-    yield case(2, 1, 3, (1, 1, 1), "one")
-    yield case(0, 2, 3, (2, 3, 2), "empty")
-    yield in_strides(case(1, 2, 2, (2, 1, 2)))
-    small = {  # halves and small numbers: no sum is rounded in float32
-        "input": integers(g, 5, 1, 2, 1, 2, 2, low=1),
-        "offset": integers(g, 2, 1, 81, 1, 2, 2, low=-2) + 0.5,
-        "weight": integers(g, 4, 2, 2, 3, 3, 3, low=-3),
-    }
-    yield Case({name: value.float() for name, value in small.items()}, "dtype")
-    far = case(1, 1, 2, (2, 1, 1))
-    far.arguments["offset"][:, :41] *= 1001  # odd eighths stay odd eighths
-    yield Case(far.arguments, "extreme")
+def corners_of_xyz(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    return corners_fast(coords.flip(-1), shape)
 
 
-def deform_conv_fast(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv3d(input, offset, weight, padding=1)
+def corners_z_without_factor(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape)
+    return flattened(at.flip(-1), shape).where(inside, -1), weight
 
 
-def conv_at(input: Tensor, places: Tensor, weight: Tensor, padding: str = "zeros") -> Tensor:
-    """The convolution of what is read at places [B, 27, D, H, W, 3]."""
-    sampled = trilinear_sample(input, places, padding=padding)  # [B, Ci, 27, D, H, W]
-    return torch.einsum("bikdhw,oik->bodhw", sampled, weight.flatten(2))
+def corners_in_range(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, _ = eight(coords, shape)
+    flat = flattened(at, shape)
+    return flat.where((flat >= 0) & (flat < math.prod(shape)), -1), weight
 
 
-def conv_rounded(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset.round(), weight)
+def corners_unchecked(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, _ = eight(coords, shape)
+    return flattened(at, shape), weight
 
 
-def conv_cut(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset.trunc(), weight)
+def corners_on_the_border(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, _ = eight(coords, shape)
+    return flattened(held(at, shape), shape), weight
 
 
-def conv_sites_cut(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_fast(offset).trunc(), weight)
+def corners_weightless(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape)
+    return flattened(at, shape).where(inside, -1), weight * inside
 
 
-def conv_sites_cut_down(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_fast(offset).floor(), weight)
+def corners_weights_swapped(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    index, weight = corners_fast(coords, shape)
+    return index, weight.flip(-1)
 
 
-def conv_ordinary(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return F.conv3d(input, weight, padding=1)
+def corners_floor_and_ceil(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    ends = torch.stack([coords.floor(), coords.ceil()])
+    share = torch.stack([ends[1] - coords, coords - ends[0]])
+    step = torch.cartesian_prod(*[torch.arange(2)] * 3)
+    axis = torch.arange(3)
+    at = ends[step, :, axis].movedim(-1, 0).long()  # [M, 8, 3]
+    inside = ((at >= 0) & (at < torch.tensor(shape))).all(-1)
+    return flattened(at, shape).where(inside, -1), share[step, :, axis].prod(1).T
 
 
-def conv_planar(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, planar(offset), weight)
+INSIDE = "10-sampling#the-operator"
 
-
-def conv_offset_xyz(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, swapped(offset), weight)
-
-
-def conv_sites_xyz(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_xyz(offset), weight)
-
-
-def conv_border(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_fast(offset), weight, "border")
-
-
-def conv_flipped(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset, weight.flip(2, 3, 4))
-
-
-def conv_kx_slowest(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset, weight.transpose(2, 4))
-
-
-def conv_sites_kx_slowest(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_kx_slowest(offset), weight)
-
-
-def conv_not_centred(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_not_centred(offset), weight)
-
-
-def conv_no_tap(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_no_tap(offset), weight)
-
-
-def conv_subtracted(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, -offset, weight)
-
-
-LEARN = "11-deformable#an-index-that-cannot-learn"
-WHOLE = "The offsets, or the positions, become whole numbers: a tap reads one voxel, not eight."
-COUNTED = "Weights and taps are counted in different orders: one has kx fastest, the other kz."
-
-conv = Exercise(
-    id="deform.conv",
-    name="deform_conv",
-    signature="deform_conv(input [B, Ci, D, H, W], offset [B, 81, D, H, W], "
-    "weight [Co, Ci, 3, 3, 3]) → [B, Co, D, H, W]",
-    right=deform_conv_loop,
-    cases=deform_conv_cases,
+corners = Exercise(
+    id="sampling.corners",
+    name="corners",
+    signature="corners(coords [M, 3] (z, y, x), shape (D, H, W)) → "
+    "(index [M, 8] int64, weight [M, 8])",
+    right=corners_loop,
+    cases=corners_cases,
     misconceptions=(
         Misconception(
-            "offset-ignored",
-            "The offsets are not used: this is the ordinary convolution.",
-            "11-deformable#the-rule",
-            conv_ordinary,
-        ),
-        Misconception("rounded", WHOLE, LEARN, conv_rounded),
-        Misconception("rounded", WHOLE, LEARN, conv_cut),
-        Misconception("rounded", WHOLE, LEARN, conv_sites_cut),
-        Misconception("rounded", WHOLE, LEARN, conv_sites_cut_down),
-        Misconception("planar", PLANAR, ORDER, conv_planar),
-        Misconception(
-            "offset-xyz",
-            "The three offsets of a tap are read as (x, y, z); here they are (z, y, x).",
-            ORDER,
-            conv_offset_xyz,
+            "unchecked",
+            "A corner outside the volume keeps a flat index, of some voxel or of none; it has "
+            "index −1.",
+            INSIDE,
+            corners_unchecked,
         ),
         Misconception(
-            "sites-xyz",
-            "The positions are sampled as (x, y, z); here they are (z, y, x).",
-            XYZ,
-            conv_sites_xyz,
+            "range-only",
+            "You ask only whether the flat index is in range. A corner that leaves one row of the "
+            "volume lands in the next, and its flat index is in range.",
+            INSIDE,
+            corners_in_range,
         ),
         Misconception(
             "border",
-            "Outside the volume you read the border voxel again; there the input is 0.",
+            "A corner outside gets the index of the voxel at the border; it has index −1.",
             OUTSIDE,
-            conv_border,
+            corners_on_the_border,
         ),
         Misconception(
-            "kernel-flipped",
-            "The kernel is turned round: the first tap is multiplied by the last weight.",
-            "11-deformable#the-operator",
-            conv_flipped,
-        ),
-        Misconception("kx-slowest", COUNTED, ORDER, conv_kx_slowest),
-        Misconception("kx-slowest", COUNTED, ORDER, conv_sites_kx_slowest),
-        Misconception(
-            "not-centred",
-            "Everything is read one voxel too far along each axis: the padding is forgotten.",
-            "11-deformable#the-rule",
-            conv_not_centred,
+            "weightless",
+            "A corner outside has weight 0 in your answer. Its index −1 says already that it does "
+            "not exist; the eight weights sum to 1 wherever the position is.",
+            INSIDE,
+            corners_weightless,
         ),
         Misconception(
-            "no-tap",
-            "The tap's own place in the kernel is missing: without offsets, all 27 taps would read "
-            "one voxel.",
-            "11-deformable#the-rule",
-            conv_no_tap,
+            "towards-zero",
+            "Below 0 the lower corner is the wrong voxel: it was found by going towards zero, "
+            "so −0.25 starts at 0.",
+            INSIDE,
+            corners_towards_zero,
         ),
         Misconception(
-            "subtracted",
-            "The offsets are subtracted: each tap moves the other way.",
-            "11-deformable#the-rule",
-            conv_subtracted,
+            "floor-and-ceil",
+            "On a voxel's centre the lower and the upper corner are one voxel in your answer, and "
+            "both have weight 0.",
+            "10-sampling#between-two-values",
+            corners_floor_and_ceil,
+        ),
+        Misconception(
+            "weights-swapped",
+            "The right eight voxels, but the weights of lower and upper corners are exchanged: "
+            "the nearer voxel counts less.",
+            "10-sampling#between-two-values",
+            corners_weights_swapped,
+        ),
+        Misconception(
+            "dz-fastest",
+            "The right corners with the right weights, in another order: dx changes fastest, dz "
+            "slowest.",
+            "10-sampling#the-operator",
+            corners_dz_fastest,
+        ),
+        Misconception(
+            "x-slowest",
+            "In the flat index z has no factor; in memory x runs fastest.",
+            "10-sampling#first-error-the-order-of-the-flat-index",
+            corners_z_without_factor,
+        ),
+        Misconception(
+            "xyz",
+            "The coordinates are read as (x, y, z); here they are (z, y, x).",
+            "10-sampling#the-operator",
+            corners_of_xyz,
         ),
     ),
-    page="11-deformable#the-rule",
-    differentiable=("input", "offset", "weight"),
-    linear_in="input",
-    large=lambda g: {
-        "input": numbers(g, 1, 1, 4, 5, 6),
-        "offset": integers(g, 9, 1, 81, 4, 5, 6, low=-8).double() / 8,
-        "weight": numbers(g, 1, 1, 3, 3, 3),
-    },
-    fast=deform_conv_fast,
+    page=BETWEEN,
+    large=lambda g: {"coords": eighths(g, 5, 1500, 3), "shape": (6, 7, 8)},
+    fast=corners_fast,
     tolerance=1e-9,
 )
 
-EXERCISES = (trilinear, grid, sites, conv)
+
+# ---- sampling.matrix
+
+
+def resize_loop(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    out = torch.zeros(outputs, inputs)
+    for j in range(outputs):
+        if align_corners:
+            place = j * (inputs - 1) / max(outputs - 1, 1)
+        else:
+            place = (j + 0.5) * inputs / outputs - 0.5
+        place = min(max(place, 0), inputs - 1)  # the border goes on
+        low = math.floor(place)
+        out[j, low] += 1 - (place - low)
+        out[j, min(low + 1, inputs - 1)] += place - low
+    return out
+
+
+def resize_cases(g: Generator) -> Iterator[Case]:
+    def case(inputs, outputs, flag, kind="ordinary"):
+        given = {"inputs": inputs, "outputs": outputs, "align_corners": flag}
+        return Case(given, kind)
+
+    few, more = integers(g, 5, 2, low=2).tolist(), integers(g, 9, 2, low=6).tolist()
+    same = integers(g, 8, 1, low=4).item()
+    for flag in (True, False):
+        yield case(2, 3, flag)
+        for n, m in zip(few, more, strict=True):
+            yield case(n, m, flag)
+            yield case(m, n, flag)
+        yield case(1, few[0], flag, "one")
+        yield case(more[0], 1, flag, "one")
+        yield case(few[0], 0, flag, "empty")
+        yield case(same, same, flag, "extreme")
+        yield case(7 * few[0], 9 * more[0], flag, "large")
+
+
+def places(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    """Where the outputs read, before the border stops them."""
+    j = torch.arange(outputs)
+    if align_corners:
+        return j * (inputs - 1) / max(outputs - 1, 1)
+    return (j + 0.5) * inputs / max(outputs, 1) - 0.5
+
+
+def hats(at: Tensor, inputs: int) -> Tensor:
+    """The weights of all inputs at each position, 0 where both neighbours are outside."""
+    return (1 - (at[:, None] - torch.arange(inputs)).abs()).clamp(min=0)
+
+
+def resize_fast(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return hats(places(inputs, outputs, align_corners).clamp(0, inputs - 1), inputs)
+
+
+def resize_true(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return resize_fast(inputs, outputs, True)
+
+
+def resize_false(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return resize_fast(inputs, outputs, False)
+
+
+def resize_crossed(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return resize_fast(inputs, outputs, not align_corners)
+
+
+def resize_zeros(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return hats(places(inputs, outputs, align_corners), inputs)
+
+
+def resize_no_half(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    if align_corners:
+        return resize_fast(inputs, outputs, True)
+    return hats((torch.arange(outputs) * inputs / max(outputs, 1)).clamp(0, inputs - 1), inputs)
+
+
+def resize_one_short(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    if align_corners:
+        return hats(torch.arange(outputs) * (inputs - 1) / max(outputs, 1), inputs)
+    return resize_fast(inputs, outputs, False)
+
+
+def resize_nearest(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    at = places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    return hats(at.round(), inputs)
+
+
+def resize_overwritten(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    out, j = torch.zeros(outputs, inputs), torch.arange(outputs)
+    at = places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    low = at.long()
+    out[j, low] = 1 - (at - low)
+    out[j, (low + 1).clamp(max=inputs - 1)] = at - low
+    return out
+
+
+def resize_turned(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    return resize_fast(inputs, outputs, align_corners).T
+
+
+def resize_swapped(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    out, j = torch.zeros(outputs, inputs), torch.arange(outputs)
+    at = places(inputs, outputs, align_corners).clamp(0, inputs - 1)
+    low = at.long()
+    out.index_put_((j, low), at - low, accumulate=True)
+    return out.index_put_((j, (low + 1).clamp(max=inputs - 1)), 1 - (at - low), accumulate=True)
+
+
+matrix = Exercise(
+    id="sampling.matrix",
+    name="resize_matrix",
+    signature="resize_matrix(inputs, outputs, align_corners) → [outputs, inputs]",
+    right=resize_loop,
+    cases=resize_cases,
+    misconceptions=(
+        Misconception(
+            "transposed",
+            "A row belongs to an output and a column to an input; yours is the transpose.",
+            "10-sampling#its-matrix",
+            resize_turned,
+        ),
+        Misconception(
+            "always-true",
+            "align_corners is not used: the first and the last output always read the first and "
+            "the last input.",
+            UNITS,
+            resize_true,
+        ),
+        Misconception(
+            "always-false",
+            "align_corners is not used: the outputs always divide the whole line, from the outer "
+            "face of the first voxel to that of the last.",
+            UNITS,
+            resize_false,
+        ),
+        Misconception(
+            "flag-crossed",
+            "The two settings of align_corners are exchanged.",
+            UNITS,
+            resize_crossed,
+        ),
+        Misconception(
+            "zeros",
+            "The rows at the ends sum to less than 1: a corner outside has lost its weight. Here "
+            "the border goes on.",
+            OUTSIDE,
+            resize_zeros,
+        ),
+        Misconception(
+            "overwritten",
+            "At the border both corners of an output are one voxel, and the second weight has "
+            "overwritten the first.",
+            OUTSIDE,
+            resize_overwritten,
+        ),
+        Misconception(
+            "half-voxel",
+            "With align_corners=False the matrix is not symmetric: you count from the first "
+            "centre, and the line begins half a voxel before it.",
+            UNITS,
+            resize_no_half,
+        ),
+        Misconception(
+            "one-short",
+            "With align_corners=True the last output does not reach the last input: M outputs have "
+            "M − 1 steps between them.",
+            UNITS,
+            resize_one_short,
+        ),
+        Misconception(
+            "nearest",
+            "Each row has a single 1: the positions are rounded, and the weights are lost.",
+            "10-sampling#between-two-values",
+            resize_nearest,
+        ),
+        Misconception(
+            "weights-swapped",
+            "The right two voxels in each row, but their weights are exchanged: the nearer one "
+            "counts less.",
+            "10-sampling#between-two-values",
+            resize_swapped,
+        ),
+    ),
+    page="10-sampling#its-matrix",
+    large=lambda g: {"inputs": 200, "outputs": 1500, "align_corners": False},
+    fast=resize_fast,
+    tolerance=1e-4,
+)
+
+
+# ---- sampling.splat
+
+
+def splat_loop(values: Tensor, coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    (B, C), M = values.shape[:2], coords.shape[1]
+    out = values.new_zeros(B, C, *shape)
+    for b, m in product(range(B), range(M)):
+        low = coords[b, m].detach().floor()
+        above = coords[b, m] - low
+        for corner in product((0, 1), repeat=3):
+            z, y, x = (int(start) + step for start, step in zip(low, corner, strict=True))
+            if 0 <= z < shape[0] and 0 <= y < shape[1] and 0 <= x < shape[2]:
+                weight = 1
+                for step, part in zip(corner, above, strict=True):
+                    weight = weight * (part if step else 1 - part)
+                out[b, :, z, y, x] += weight * values[b, :, m]
+    return out
+
+
+def splat_cases(g: Generator) -> Iterator[Case]:
+    def case(B, C, M, shape, kind="ordinary", dtype=torch.float64):
+        axes = [eighths(g, n, B, M, low=-1, dtype=dtype) for n in shape]
+        values = numbers(g, B, C, M, dtype=dtype)
+        return Case({"values": values, "coords": torch.stack(axes, -1), "shape": shape}, kind)
+
+    yield case(1, 1, 1, (2, 2, 3))
+    yield case(1, 2, 5, (2, 3, 4))
+    yield case(2, 3, 12, (3, 2, 4))
+    yield case(1, 1, 4, (1, 1, 1), "one")
+    yield case(1, 1, 5, (3, 1, 2), "one")
+    yield case(2, 3, 0, (2, 3, 4), "empty")
+    yield case(0, 3, 2, (2, 3, 4), "empty")
+    yield case(2, 2, 6, (2, 2, 2), "dtype", torch.float32)
+    yield in_strides(case(2, 2, 5, (2, 3, 4)))
+    again = eighths(g, 1, 2, 1, 3).repeat(1, 4, 1)
+    yield Case({"values": numbers(g, 2, 2, 4), "coords": again, "shape": (2, 3, 4)}, "repeated")
+    below = eighths(g, 0, 1, 4, 3, low=-2)
+    yield Case({"values": numbers(g, 1, 2, 4), "coords": below, "shape": (2, 3, 4)}, "negative")
+    ends = torch.tensor([[[0, 0, 0], [1, 2, 3], [2, 3, 4], [-3, 1, 1], [0, 5, 2], [0, 1, 10**6]]])
+    far = {"values": numbers(g, 1, 2, 6), "coords": ends + eighths(g, 1, 1, 6, 3)}
+    yield Case({**far, "shape": (3, 4, 5)}, "extreme")
+
+
+def added(values: Tensor, flat: Tensor, weight: Tensor, shape: tuple) -> Tensor:
+    """Values [B, C, M] with weights [B, M, 8], added up at flat indices [B, M, 8]."""
+    B, C, _ = values.shape
+    shares = (values[..., None] * weight[:, None]).flatten(2)
+    index = flat.flatten(1)[:, None].expand_as(shares)
+    return (
+        values.new_zeros(B, C, math.prod(shape)).scatter_add(2, index, shares).unflatten(2, shape)
+    )
+
+
+def splat_from(values: Tensor, coords: Tensor, shape: tuple, low: Tensor | None = None) -> Tensor:
+    at, weight, inside = eight(coords, shape, low)
+    return added(values, flattened(held(at, shape), shape), weight * inside, shape)
+
+
+def splat_fast(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, coords, shape)
+
+
+def splat_nearest(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, coords.round(), shape)
+
+
+def splat_cut(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, coords.trunc(), shape)
+
+
+def splat_cut_down(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, coords.floor(), shape)
+
+
+def splat_towards_zero(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, coords, shape, coords.trunc())
+
+
+def splat_buffered(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    at, weight, inside = eight(coords, shape)
+    flat, weight = flattened(held(at, shape), shape), weight * inside
+    out = values.new_zeros(len(values), math.prod(shape), values.shape[1])
+    batch = torch.arange(len(values))[:, None]
+    for k in range(8):
+        out[batch, flat[..., k]] += values.mT * weight[..., k, None]
+    return out.mT.unflatten(2, shape)
+
+
+def splat_last_wins(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    at, weight, inside = eight(coords, shape)
+    shares = (values[..., None] * (weight * inside)[:, None]).flatten(2)
+    index = flattened(held(at, shape), shape).flatten(1)[:, None].expand_as(shares)
+    out = values.new_zeros(*values.shape[:2], math.prod(shape))
+    return out.scatter(2, index, shares).unflatten(2, shape)
+
+
+def splat_on_the_border(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    at, weight, _ = eight(coords, shape)
+    return added(values, flattened(held(at, shape), shape), weight, shape)
+
+
+def splat_position_held(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_from(values, held(coords, shape), shape)
+
+
+def splat_in_range(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    at, weight, _ = eight(coords, shape)
+    flat, size = flattened(at, shape), math.prod(shape)
+    there = (flat >= 0) & (flat < size)
+    return added(values, flat.clamp(0, size - 1), weight * there, shape)
+
+
+def splat_all_or_nothing(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    inside = ((coords >= 0) & (coords <= torch.tensor(shape) - 1)).all(-1)
+    return splat_from(values * inside[:, None], coords, shape)
+
+
+def splat_mean(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    total = splat_fast(values, coords, shape)
+    arrived = splat_fast(torch.ones_like(values), coords, shape)
+    return total / arrived.where(arrived > 0, 1)
+
+
+def splat_weights_swapped(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    at, weight, inside = eight(coords, shape)
+    return added(values, flattened(held(at, shape), shape), weight.flip(-1) * inside, shape)
+
+
+def splat_xyz(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_fast(values, coords.flip(-1), shape)
+
+
+def splat_first_batch(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+    return splat_fast(values, coords[:1].expand_as(coords), shape)
+
+
+SPLAT = "10-sampling#to-the-volume-splatting"
+LOST = "Where two values meet in a voxel, only the last one stays; splatting adds them up."
+
+splat = Exercise(
+    id="sampling.splat",
+    name="splat",
+    signature="splat(values [B, C, M], coords [B, M, 3] (z, y, x), shape (D, H, W)) → "
+    "[B, C, D, H, W]",
+    right=splat_loop,
+    cases=splat_cases,
+    misconceptions=(
+        Misconception("last-wins", LOST, "02-scatter#a-index-1-loses", splat_buffered),
+        Misconception("last-wins", LOST, "02-scatter#when-two-meet", splat_last_wins),
+        Misconception(
+            "nearest",
+            "Each value goes whole to the nearest voxel; it is shared out among eight.",
+            THIRD,
+            splat_nearest,
+        ),
+        Misconception("fraction-cut", CUT.replace("reads", "fills"), THIRD, splat_cut),
+        Misconception("fraction-cut", CUT.replace("reads", "fills"), THIRD, splat_cut_down),
+        Misconception(
+            "towards-zero",
+            "Below 0 the lower corner is the wrong voxel: it was found by going towards zero, "
+            "so −0.25 starts at 0.",
+            INSIDE,
+            splat_towards_zero,
+        ),
+        Misconception(
+            "border",
+            "What falls outside piles up in the voxels at the border; there is no voxel for it, "
+            "and it is lost.",
+            OUTSIDE,
+            splat_on_the_border,
+        ),
+        Misconception(
+            "border",
+            "What falls outside piles up in the voxels at the border; there is no voxel for it, "
+            "and it is lost.",
+            OUTSIDE,
+            splat_position_held,
+        ),
+        Misconception(
+            "range-only",
+            "You ask only whether the flat index is in range. A corner that leaves one row of the "
+            "volume lands in the next, and its flat index is in range.",
+            INSIDE,
+            splat_in_range,
+        ),
+        Misconception(
+            "all-or-nothing",
+            "A position less than one voxel outside still has corners inside; its value is lost "
+            "as a whole in your answer.",
+            OUTSIDE,
+            splat_all_or_nothing,
+        ),
+        Misconception(
+            "mean",
+            "You divide by the weight that arrived. The transpose of sampling adds and does not "
+            "divide.",
+            SPLAT,
+            splat_mean,
+        ),
+        Misconception(
+            "weights-swapped",
+            "The right eight voxels, but the weights of lower and upper corners are exchanged: "
+            "the nearer voxel gets less.",
+            "10-sampling#between-two-values",
+            splat_weights_swapped,
+        ),
+        Misconception(
+            "xyz",
+            "The coordinates are read as (x, y, z); here they are (z, y, x).",
+            "10-sampling#the-operator",
+            splat_xyz,
+        ),
+        Misconception(
+            "first-batch",
+            "Every batch is splatted with the positions of batch 0.",
+            "10-sampling#the-operator",
+            splat_first_batch,
+        ),
+    ),
+    page=SPLAT,
+    differentiable=("values", "coords"),
+    linear_in="values",
+    large=lambda g: {
+        "values": numbers(g, 1, 1, 1500),
+        "coords": eighths(g, 5, 1, 1500, 3),
+        "shape": (6, 7, 8),
+    },
+    fast=splat_fast,
+    tolerance=1e-9,
+)
+
+EXERCISES = (trilinear, grid, corners, matrix, splat)

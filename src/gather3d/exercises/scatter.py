@@ -1,4 +1,4 @@
-"""Chapter 2's exercises: scatter to a dense grid, the mean, a permutation, gather's backward."""
+"""Chapter 2's exercises: a dense grid, the mean, a permutation, gather's backward, two maxima."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -16,6 +16,7 @@ MATRIX = "02-scatter#the-matrix"
 OPERATOR = "02-scatter#the-operator"
 MASK = "02-scatter#the-row-that-everybody-forgot-to-mask"
 GRADIENT = "02-scatter#the-gradient"
+SORT = "02-scatter#what-a-sort-buys"
 
 
 # ---- what the exercises share
@@ -697,4 +698,184 @@ backward = Exercise(
     ),
 )
 
-EXERCISES = (to_dense, scatter_mean, invert, backward)
+# ---- scatter.second_highest
+
+
+def second_highest_loop(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    out = z.new_full((size,), float("-inf"))
+    for k in range(size):
+        here = z[flat == k]
+        if len(here) > 1:
+            out[k] = here.sort().values[-2]
+    return out
+
+
+def second_highest_cases(g: Generator) -> Iterator[Case]:
+    def heights(count, dtype=torch.float64):
+        return numbers(g, count, dtype=dtype) - count // 2 - 1  # some are below zero
+
+    def case(count, size, kind="ordinary", dtype=torch.float64):
+        flat = integers(g, size, count)
+        flat[count // 3 : 2 * count // 3] = flat[:1]  # somewhere several meet
+        return Case({"z": heights(count, dtype), "flat": flat, "size": size}, kind)
+
+    def met(z, flat, size, kind):
+        given = {"z": torch.as_tensor(z).double(), "flat": torch.tensor(flat), "size": size}
+        return Case(given, kind)
+
+    yield met(heights(3), [0, 1, 0], 2, "ordinary")
+    yield met(heights(4), [1, 1, 1, 0], 3, "ordinary")
+    yield met(heights(5), [2, 0, 2, 0, 2], 4, "ordinary")
+    yield case(9, 4)
+    yield case(14, 6)
+    yield case(40, 5)
+    yield met(heights(1), [0], 1, "one")
+    yield case(6, 1, "one")
+    yield met(heights(3), [2, 0, 1], 3, "one")  # each by itself
+    yield Case({"z": heights(0), "flat": integers(g, 1, 0), "size": 3}, "empty")
+    yield Case({"z": heights(0), "flat": integers(g, 1, 0), "size": 0}, "empty")
+    yield case(9, 4, "dtype", torch.float32)
+    z, flat, size = case(11, 4).arguments.values()
+    yield Case({"z": strided(z), "flat": strided(flat), "size": size}, "strided")
+    yield met(heights(5), [4, 0, 4, 0, 4], 5, "extreme")
+    yield met(-torch.arange(1, 7) * 1e6, [0, 1, 0, 1, 0, 1], 2, "extreme")
+    yield met([5, 1, 5, 2, 3, 5], [0, 0, 0, 1, 2, 0], 4, "repeated")
+    yield met([-2, -2, 7, 7, -2, -2], [1, 1, 0, 1, 0, 0], 2, "repeated")
+
+
+def second_cell_by_cell(z: Tensor, flat: Tensor, size: int, choose) -> Tensor:
+    """What `choose` makes of the values of each cell, in the order in which they came."""
+    out = z.new_full((size,), float("-inf"))
+    for k in range(size):
+        if (flat == k).any():
+            out[k] = choose(z[flat == k])
+    return out
+
+
+def second_is_highest(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    return second_cell_by_cell(z, flat, size, torch.amax)
+
+
+def second_or_only(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    return second_cell_by_cell(z, flat, size, lambda here: here.sort().values[-2:][0])
+
+
+def second_distinct(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    def below_the_highest(here):
+        return here.masked_fill(here == here.max(), float("-inf")).max()
+
+    return second_cell_by_cell(z, flat, size, below_the_highest)
+
+
+def second_from_zero(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    found = second_highest_loop(z, flat, size)
+    return found.masked_fill(flat.bincount(minlength=size) < 2, 0)
+
+
+def second_above_zero(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    return second_highest_loop(z, flat, size).clamp(min=0)
+
+
+def second_lowest(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    found = -second_highest_loop(-z, flat, size)
+    return found.where(found.isfinite(), float("-inf"))
+
+
+def second_in_order(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    def last_but_one(here):
+        return here[-2] if len(here) > 1 else float("-inf")
+
+    return second_cell_by_cell(z, flat, size, last_but_one)
+
+
+def second_of_the_list(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    out, last = z.new_full((size,), float("-inf")), None
+    for k in range(size):
+        here = z[flat == k].sort().values
+        if len(here) > 1:
+            out[k] = here[-2]
+        elif len(here) and last is not None:
+            out[k] = last
+        last = here[-1] if len(here) else last
+    return out
+
+
+def second_highest_sorted(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    """By value and then by cell: what another one of its cell follows is not the highest."""
+    order = z.argsort()
+    order = order[flat[order].argsort(stable=True)]
+    cell, z = flat[order], z[order]
+    followed = cell[:-1] == cell[1:]
+    out = z.new_full((size,), float("-inf"))
+    return out.scatter_reduce(0, cell[:-1][followed], z[:-1][followed], "amax")
+
+
+second_highest = Exercise(
+    id="scatter.second_highest",
+    name="second_highest",
+    signature="second_highest(z [N], flat [N], size) → [size]",
+    right=second_highest_loop,
+    cases=second_highest_cases,
+    misconceptions=(
+        Misconception(
+            "highest",
+            "This is the highest value of each cell. Wanted is the one after it.",
+            MEET,
+            second_is_highest,
+        ),
+        Misconception(
+            "only-one",
+            "A cell with a single value has no second one. Its value came back, wanted is −∞.",
+            OPERATOR,
+            second_or_only,
+        ),
+        Misconception(
+            "ties",
+            "Where two share the first place, you skip both. The second highest is as high as the "
+            "highest then.",
+            MEET,
+            second_distinct,
+        ),
+        Misconception(
+            "starts-at-zero",
+            "A cell with fewer than two values holds 0: a height like any other. Wanted is −∞.",
+            OPERATOR,
+            second_from_zero,
+        ),
+        Misconception(
+            "never-below-zero",
+            "No cell is below 0: the 0 that it held before takes part in your maximum.",
+            MEET,
+            second_above_zero,
+        ),
+        Misconception(
+            "lowest",
+            "You count from the lowest value. Which end of an ascending list is the high one?",
+            SORT,
+            second_lowest,
+        ),
+        Misconception(
+            "order-of-arrival",
+            "You take the last but one that came, and not the last but one in height: within a "
+            "cell the values are not sorted, or no longer.",
+            SORT,
+            second_in_order,
+        ),
+        Misconception(
+            "cell-before",
+            "In the sorted list, the place before a cell's highest value may belong to another "
+            "cell.",
+            SORT,
+            second_of_the_list,
+        ),
+    ),
+    page=SORT,
+    large=lambda g: {
+        "z": numbers(g, 3000),
+        "flat": integers(g, 1500, 3000),
+        "size": 1500,
+    },
+    fast=second_highest_sorted,
+)
+
+EXERCISES = (to_dense, scatter_mean, invert, backward, second_highest)

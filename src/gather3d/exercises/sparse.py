@@ -1,4 +1,4 @@
-"""Chapter 7's exercises: a dense volume, the pairs of one tap, a submanifold convolution."""
+"""Chapter 7's exercises: a dense volume, coarser voxels, kernel maps, pooling, convolution."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -20,9 +20,11 @@ Pair = tuple[Tensor, Tensor]
 RULE = "07-sparse-convolution#the-rule"
 RULEBOOK = "07-sparse-convolution#the-rulebook"
 MAP = "07-sparse-convolution#build-the-map"
+STRIDE = "07-sparse-convolution#stride"
 MULTIPLY = "07-sparse-convolution#gather-multiply-scatter-add"
 DENSE = "07-sparse-convolution#to-a-dense-grid-and-back"
 BATCH = "07-sparse-convolution#in-the-wild"
+REPEATED = "02-scatter#when-two-meet"
 MARGIN = "05-voxels#the-operator-voxels-that-touch"
 
 
@@ -247,6 +249,199 @@ to_dense = Exercise(
         "shape": (10, 20, 30),
     },
     fast=to_volume_fast,
+)
+
+
+# ---- sparse.strided_coords
+
+
+def strided_coords_loop(coords: Tensor, stride: int) -> Tensor:
+    reached = {(b, z // stride, y // stride, x // stride) for b, z, y, x in coords.tolist()}
+    return coords.new_tensor(sorted(reached)).reshape(-1, 4)
+
+
+def divided(coords: Tensor, stride: int) -> Tensor:
+    """All of them, rounded down: several may share a place."""
+    return coords // coords.new_tensor([1, stride, stride, stride])
+
+
+def strided_coords_fast(coords: Tensor, stride: int) -> Tensor:
+    return torch.unique(divided(coords, stride), dim=0)
+
+
+def strided_coords_cases(g: Generator) -> Iterator[Case]:
+    def case(V, B, shape, stride, kind="ordinary"):
+        return Case({"coords": voxels(g, V, B, shape), "stride": stride}, kind)
+
+    def given(rows, stride, kind="ordinary"):
+        return Case({"coords": torch.tensor(rows), "stride": stride}, kind)
+
+    x = int(integers(g, 3, 1)[0])
+    yield given([[0, 1, 0, x + 2], [0, 1, 1, 0], [0, 1, 1, x + 3], [1, 1, 0, x + 3]], 2)
+    yield given([[1, 0, 1, x], [1, 0, 3, x + 1], [3, 2, 1, x + 2]], 2)
+    yield case(14, 2, (2, 4, 6), 2)
+    yield case(30, 3, (6, 5, 7), 2)
+    yield case(40, 4, (7, 8, 9), 3)
+    yield case(1, 1, (3, 4, 5), 2, "one")
+    yield case(9, 2, (2, 3, 4), 1, "one")
+    yield Case({"coords": no_voxels(), "stride": 2}, "empty")
+    yield all_strided(case(20, 2, (4, 5, 6), 2))
+    full = unravel_index(torch.arange(48), (2, 2, 3, 4))
+    yield Case({"coords": full, "stride": 4}, "repeated")
+    twice = voxels(g, 8, 1, (4, 4, 4))
+    yield Case({"coords": torch.cat([twice, twice + torch.tensor([1, 0, 0, 0])]), "stride": 2},
+               "repeated")  # fmt: skip
+    below = voxels(g, 16, 2, (4, 5, 6)) - torch.tensor([0, 2, 3, 3])
+    yield Case({"coords": below, "stride": 2}, "negative")
+    yield Case({"coords": below, "stride": 3}, "negative")
+    far = voxels(g, 6, 2, (2, 3, 4)) + torch.tensor([0, 0, 0, 2**26 + 1])
+    yield Case({"coords": far, "stride": 2}, "large")
+
+
+def batch_divided(coords: Tensor, stride: int) -> Tensor:
+    return torch.unique(coords // stride, dim=0)
+
+
+def still_several(coords: Tensor, stride: int) -> Tensor:
+    rows = divided(coords, stride).tolist()
+    return coords.new_tensor(sorted(rows)).reshape(-1, 4)
+
+
+def still_several_as_they_come(coords: Tensor, stride: int) -> Tensor:
+    return divided(coords, stride)
+
+
+def neighbouring_repeats(coords: Tensor, stride: int) -> Tensor:
+    return torch.unique_consecutive(divided(coords, stride), dim=0)
+
+
+def first_come(coords: Tensor, stride: int) -> Tensor:
+    reached = dict.fromkeys(map(tuple, divided(coords, stride).tolist()))
+    return coords.new_tensor(list(reached)).reshape(-1, 4)
+
+
+def towards_zero(coords: Tensor, stride: int) -> Tensor:
+    step = coords.new_tensor([1, stride, stride, stride])
+    return torch.unique(torch.div(coords, step, rounding_mode="trunc"), dim=0)
+
+
+def towards_zero_as_floats(coords: Tensor, stride: int) -> Tensor:
+    step = coords.new_tensor([1, stride, stride, stride])
+    return torch.unique((coords / step).long(), dim=0)
+
+
+def fine_units(coords: Tensor, stride: int) -> Tensor:
+    return strided_coords_fast(coords, stride) * coords.new_tensor([1, stride, stride, stride])
+
+
+def every_second(coords: Tensor, stride: int) -> Tensor:
+    kept = (coords[:, 1:] % stride == 0).all(1)
+    return strided_coords_fast(coords[kept], stride)
+
+
+def first_of_each_row(coords: Tensor, stride: int) -> Tensor:
+    return strided_coords_fast(coords[::stride], stride)
+
+
+def unique_numbers(coords: Tensor, stride: int) -> Tensor:
+    return torch.unique(divided(coords, stride))
+
+
+def up_to_the_next(coords: Tensor, stride: int) -> Tensor:
+    return strided_coords_fast(coords + coords.new_tensor([0, *3 * [stride - 1]]), stride)
+
+
+def from_the_lowest(coords: Tensor, stride: int) -> Tensor:
+    low = coords.amin(0) if len(coords) else coords.new_zeros(4)
+    low[0] = 0
+    return strided_coords_fast(coords - low, stride)
+
+
+TWICE = (
+    "An output voxel stands in your list once for each input that reaches it; it is one row of the "
+    "result."
+)
+
+TRUNC = (
+    "Coordinates below zero were rounded towards zero: the voxels at −1 and 0 share an output, and "
+    "the one around zero is larger than all others."
+)
+
+strided_coords = Exercise(
+    id="sparse.strided_coords",
+    name="strided_coords",
+    signature="strided_coords(coords [V, 4], stride) → [U, 4]",
+    right=strided_coords_loop,
+    cases=strided_coords_cases,
+    misconceptions=(
+        Misconception(
+            "batch-divided",
+            "The batch number was divided as well: two scans become one.",
+            BATCH,
+            batch_divided,
+        ),
+        Misconception("not-unique", TWICE, STRIDE, still_several),
+        Misconception("not-unique", TWICE, STRIDE, still_several_as_they_come),
+        Misconception(
+            "unique-neighbours",
+            "Only repeats in a row were removed. Voxels of one output need not stand side by side "
+            "in the list of inputs, sorted as it is.",
+            STRIDE,
+            neighbouring_repeats,
+        ),
+        Misconception(
+            "order",
+            "The voxels are right, their order is not: coords are sorted by (b, z, y, x), and the "
+            "order of the inputs does not stay one.",
+            STRIDE,
+            first_come,
+        ),
+        Misconception("trunc", TRUNC, "05-voxels#trunc-is-not-floor", towards_zero),
+        Misconception("trunc", TRUNC, "05-voxels#trunc-is-not-floor", towards_zero_as_floats),
+        Misconception(
+            "ceil",
+            "You round up. Output o begins at input o · stride, so its inputs are those from there "
+            "on.",
+            STRIDE,
+            up_to_the_next,
+        ),
+        Misconception(
+            "fine-units",
+            "The voxels are right, in the units of the input. A coarse grid counts its own voxels: "
+            "0, 1, 2, …",
+            STRIDE,
+            fine_units,
+        ),
+        Misconception(
+            "multiples-only",
+            "You keep the inputs that stand on a multiple of the stride and lose the outputs that "
+            "only the others reach.",
+            STRIDE,
+            every_second,
+        ),
+        Misconception(
+            "rows-skipped",
+            "You skip rows of the list. Neighbours in the list are not neighbours in space.",
+            STRIDE,
+            first_of_each_row,
+        ),
+        Misconception(
+            "unique-numbers",
+            "These are the distinct numbers among all coordinates; the distinct rows are wanted.",
+            STRIDE,
+            unique_numbers,
+        ),
+        Misconception(
+            "shifted",
+            "You count from the lowest voxel. The coarse grid begins where the fine one does, at "
+            "0, wherever the voxels are.",
+            STRIDE,
+            from_the_lowest,
+        ),
+    ),
+    page=STRIDE,
+    large=lambda g: {"coords": voxels(g, 2000, 2, (14, 16, 18)), "stride": 2},
+    fast=strided_coords_fast,
 )
 
 
@@ -491,6 +686,200 @@ kernel_map = Exercise(
 )
 
 
+# ---- sparse.max_pool
+
+
+def max_pool_loop(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    reached = [[] for _ in range(size)]
+    for i, o in zip(in_index.tolist(), out_index.tolist(), strict=True):
+        reached[o].append(features[i])
+    out = features.new_zeros(size, features.shape[1])
+    for o, rows in enumerate(reached):
+        if rows:
+            out[o] = torch.stack(rows).amax(0)
+    return out
+
+
+def scattered(rows: Tensor, out_index: Tensor, size: int, reduce: str) -> Tensor:
+    """Rows that meet in an output, reduced; 0 where none arrives."""
+    index = out_index[:, None].expand_as(rows)
+    out = rows.new_zeros(size, rows.shape[1])
+    return out.scatter_reduce(0, index, rows, reduce, include_self=False)
+
+
+def max_pool_fast(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[in_index], out_index, size, "amax")
+
+
+def max_pool_cases(g: Generator) -> Iterator[Case]:
+    def given(features, in_index, out_index, size, kind="ordinary"):
+        names = ("features", "in_index", "out_index", "size")
+        values = (features, in_index.long(), out_index.long(), size)
+        return Case(dict(zip(names, values, strict=True)), kind)
+
+    def signed(V, C, dtype=torch.float64):
+        """Distinct, none of them 0, about half of them below it."""
+        return numbers(g, V, C, dtype=dtype) - V * C // 2 - 0.5
+
+    def parts(V, U):
+        """An output for each input, as with kernel 2 and stride 2; each output gets one."""
+        return torch.cat([torch.arange(U), integers(g, U, V - U)])
+
+    def case(V, C, U, kind="ordinary", dtype=torch.float64):
+        order = torch.randperm(V, generator=g)
+        return given(signed(V, C, dtype), order, parts(V, U), U, kind)
+
+    below = numbers(g, 3, 1) - 4.0
+    yield given(below, torch.tensor([2, 0, 1]), torch.tensor([0, 1, 1]), 2)
+    yield given(signed(4, 2), torch.tensor([3, 1, 0, 2]), torch.tensor([1, 0, 1, 1]), 2)
+    yield case(8, 3, 3)
+    yield case(15, 2, 4)
+    yield case(24, 4, 7)
+    yield case(1, 1, 1, "one")
+    yield case(7, 1, 3, "one")
+    yield case(6, 3, 1, "one")
+    yield given(signed(0, 3), torch.tensor([]), torch.tensor([]), 0, "empty")
+    yield given(signed(4, 2), torch.tensor([]), torch.tensor([]), 3, "empty")
+    yield case(9, 2, 4, "dtype", torch.float32)
+    yield all_strided(case(9, 3, 4))
+    all_pairs = torch.cartesian_prod(torch.arange(5), torch.arange(4))
+    kept = all_pairs[torch.randperm(20, generator=g)[:13]]
+    yield given(signed(5, 2), kept[:, 0], kept[:, 1], 4, "repeated")
+    ends = torch.tensor([5, 0, 5, 0])
+    yield given(signed(6, 2), ends, torch.tensor([0, 3, 3, 0]), 4, "extreme")
+    yield given(signed(8, 2), torch.randperm(8, generator=g), 1 + 2 * parts(8, 3), 8, "missing")
+    yield given(signed(9, 3), torch.randperm(9, generator=g)[:5], 1 + parts(5, 2), 4, "missing")
+
+
+def zero_takes_part(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return max_pool_fast(features, in_index, out_index, size).clamp(min=0)
+
+
+def last_one_stays(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    out = features.new_zeros(size, features.shape[1])
+    for i, o in zip(in_index.tolist(), out_index.tolist(), strict=True):
+        out[o] = features[i]
+    return out
+
+
+def last_one_or_zero(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return last_one_stays(features, in_index, out_index, size).clamp(min=0)
+
+
+def added(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[in_index], out_index, size, "sum")
+
+
+def averaged_rows(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[in_index], out_index, size, "mean")
+
+
+def smallest(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[in_index], out_index, size, "amin")
+
+
+def only_channel_0(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    out = max_pool_fast(features, in_index, out_index, size)
+    return torch.cat([out[:, :1], 0 * out[:, 1:]], 1)
+
+
+def row_of_its_own(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[: len(out_index)], out_index, size, "amax")
+
+
+def ends_exchanged(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    return scattered(features[out_index], in_index, size, "amax")
+
+
+def infinity_left(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    out = max_pool_fast(features, in_index, out_index, size)
+    out[~torch.isin(torch.arange(size, device=out.device), out_index)] = -torch.inf
+    return out
+
+
+def over_all_channels(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    rows = features[in_index]
+    return scattered(rows.amax(1, keepdim=True).expand_as(rows), out_index, size, "amax")
+
+
+LAST = (
+    "Where several rows meet in an output, yours has one of them, whichever was written last. "
+    "Assigning with an index tensor compares nothing."
+)
+
+max_pool = Exercise(
+    id="sparse.max_pool",
+    name="max_pool",
+    signature="max_pool(features [V, C], in_index [P], out_index [P], size) → [size, C]",
+    right=max_pool_loop,
+    cases=max_pool_cases,
+    misconceptions=(
+        Misconception("last-one", LAST, REPEATED, last_one_stays),
+        Misconception("last-one", LAST, REPEATED, last_one_or_zero),
+        Misconception(
+            "zero-wins",
+            "The zeros that you start from take part in the maximum: where all inputs are "
+            "negative, an input that is not there wins.",
+            "05-voxels#a-zero-that-was-measured-nowhere",
+            zero_takes_part,
+        ),
+        Misconception(
+            "summed",
+            "The rows that meet are added; the largest is wanted, channel by channel.",
+            STRIDE,
+            added,
+        ),
+        Misconception(
+            "averaged",
+            "The rows that meet are averaged; the largest is wanted, channel by channel.",
+            STRIDE,
+            averaged_rows,
+        ),
+        Misconception("smallest", "You keep the smallest, not the largest.", STRIDE, smallest),
+        Misconception(
+            "first-channel",
+            "Only channel 0 is pooled: scatter does not broadcast, and an index with one column "
+            "writes one column.",
+            "02-scatter#two-dimensions-and-any-number",
+            only_channel_0,
+        ),
+        Misconception(
+            "in-index-unused",
+            "Pair p reads row p in your answer; it should read row in_index[p].",
+            STRIDE,
+            row_of_its_own,
+        ),
+        Misconception(
+            "swapped",
+            "You read at out_index and write at in_index; it is the other way round.",
+            RULEBOOK,
+            ends_exchanged,
+        ),
+        Misconception(
+            "across-channels",
+            "The channels were mixed: every channel has its own maximum.",
+            STRIDE,
+            over_all_channels,
+        ),
+        Misconception(
+            "infinity-left",
+            "An output that no pair reaches holds −∞, the start of your maximum; it should be 0.",
+            STRIDE,
+            infinity_left,
+        ),
+    ),
+    page=STRIDE,
+    differentiable=("features",),
+    large=lambda g: {
+        "features": numbers(g, 2000, 3),
+        "in_index": torch.randperm(2000, generator=g),
+        "out_index": integers(g, 400, 2000),
+        "size": 400,
+    },
+    fast=max_pool_fast,
+)
+
+
 # ---- sparse.subm_conv
 
 
@@ -694,4 +1083,4 @@ subm_conv = Exercise(
     fast=subm_conv_fast,
 )
 
-EXERCISES = (to_dense, kernel_map, subm_conv)
+EXERCISES = (to_dense, strided_coords, kernel_map, max_pool, subm_conv)

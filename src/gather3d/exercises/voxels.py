@@ -1,4 +1,4 @@
-"""Chapter 5's exercises: from points to voxels, the flat index, features of neighbours, contact."""
+"""Chapter 5's exercises: points to voxels, the flat index, points and voxels that belong to one."""
 
 import math
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ TRUNC = "05-voxels#trunc-is-not-floor"
 KEY = "05-voxels#one-number-for-a-voxel"
 TYPES = "05-voxels#a-key-that-does-not-fit-its-type"
 AXIS = "05-voxels#k-nearest-points-of-each-voxel-centre-the-missing-axis"
+BUFFER = "05-voxels#the-points-themselves-k-for-each-voxel"
 TOUCH = "05-voxels#the-operator-voxels-that-touch"
 
 
@@ -502,6 +503,198 @@ knn_features = Exercise(
 )
 
 
+# ---- voxels.first_points
+
+
+def first_points_loop(inverse: Tensor, size: int, k: int) -> Tensor:
+    out = torch.full((size, k), -1, dtype=torch.int64, device=inverse.device)
+    taken = [0] * size
+    for n, v in enumerate(inverse.tolist()):
+        if taken[v] < k:
+            out[v, taken[v]] = n
+            taken[v] += 1
+    return out
+
+
+def first_points_cases(g: Generator) -> Iterator[Case]:
+    def given(inverse, size, k, kind="ordinary"):
+        return Case({"inverse": inverse, "size": size, "k": k}, kind)
+
+    def everywhere(N, size):  # a point in each voxel
+        inverse = torch.cat([torch.arange(size), integers(g, size, N - size)])
+        return shuffled(g, inverse)
+
+    yield given(torch.tensor([2, 0, 2, 1, 2, 0]), 3, 2)
+    yield given(torch.tensor([1, 2, 0, 1, 0, 0, 0]), 3, 3)
+    yield given(everywhere(8, 4), 4, 2)
+    yield given(everywhere(15, 5), 5, 3)
+    yield given(everywhere(40, 9), 9, 4)
+    yield given(integers(g, 1, 1), 1, 1, "one")
+    yield given(everywhere(9, 4), 4, 1, "one")
+    yield given(integers(g, 1, 0), 3, 2, "empty")
+    yield given(everywhere(7, 3), 3, 0, "empty")
+    yield given(everywhere(12, 4).int(), 4, 3, "dtype")
+    yield given(strided(everywhere(12, 4)), 4, 3, "strided")
+    yield given(torch.full((6,), 2), 3, 4, "repeated")
+    yield given(everywhere(4, 3), 3, 6, "extreme")
+    yield given(1 + 2 * everywhere(10, 3), 8, 3, "missing")
+    yield given(integers(g, 4, 9), 7, 2, "missing")
+
+
+def by_runs(inverse: Tensor, size: int, k: int, *, points: bool = True, fill: int = -1) -> Tensor:
+    """Sort the points by voxel, cut each voxel's run off after k, fill up a run that is short.
+
+    Without `points`, the result says where in the sorted list they are.
+    """
+    order = torch.argsort(inverse, stable=True)
+    counts = torch.bincount(inverse, minlength=size)
+    rank = torch.arange(k, device=inverse.device)
+    there = rank < counts[:, None]
+    place = (counts.cumsum(0)[:, None] - counts[:, None] + rank).where(there, 0)
+    return (order[place] if points and len(order) else place).where(there, fill)
+
+
+def last_points(inverse: Tensor, size: int, k: int) -> Tensor:
+    table = first_points_loop(inverse, size, len(inverse))
+    out = torch.full((size, k), -1)
+    for v, row in enumerate(table):
+        kept = row[row >= 0][max(0, int((row >= 0).sum()) - k) :]
+        out[v, : len(kept)] = kept
+    return out
+
+
+def newest_first(inverse: Tensor, size: int, k: int) -> Tensor:
+    last = len(inverse) - 1
+    table = first_points_loop(inverse.flip(0), size, k)
+    return (last - table).where(table >= 0, -1)
+
+
+def places_in_the_sort(inverse: Tensor, size: int, k: int) -> Tensor:
+    return by_runs(inverse, size, k, points=False)
+
+
+def runs_from(start: Tensor, inverse: Tensor, k: int) -> Tensor:
+    order = torch.argsort(inverse, stable=True)
+    place = start[:, None] + torch.arange(k, device=inverse.device)
+    return order[place.clamp(max=len(order) - 1)]
+
+
+def runs_unmasked(inverse: Tensor, size: int, k: int) -> Tensor:
+    counts = torch.bincount(inverse, minlength=size)
+    return runs_from(counts.cumsum(0) - counts, inverse, k)
+
+
+def starts_at_the_end(inverse: Tensor, size: int, k: int) -> Tensor:
+    return runs_from(torch.bincount(inverse, minlength=size).cumsum(0), inverse, k)
+
+
+def starts_at_the_end_masked(inverse: Tensor, size: int, k: int) -> Tensor:
+    table = first_points_loop(inverse, size, k)
+    return starts_at_the_end(inverse, size, k).where(table >= 0, -1)
+
+
+def last_point_for_none(inverse: Tensor, size: int, k: int) -> Tensor:
+    order = torch.argsort(inverse, stable=True)
+    return by_runs(inverse, size, k, fill=int(order[-1]) if len(order) else 0)
+
+
+def nobody_is_point_0(inverse: Tensor, size: int, k: int) -> Tensor:
+    return by_runs(inverse, size, k, fill=0)
+
+
+def nobody_is_count(inverse: Tensor, size: int, k: int) -> Tensor:
+    return by_runs(inverse, size, k, fill=len(inverse))
+
+
+def only_voxels_with_points(inverse: Tensor, size: int, k: int) -> Tensor:
+    seen, dense = torch.unique(inverse, return_inverse=True)
+    return first_points_loop(dense, len(seen), k)
+
+
+def as_wide_as_needed(inverse: Tensor, size: int, k: int) -> Tensor:
+    counts = torch.bincount(inverse, minlength=size)
+    return first_points_loop(inverse, size, min(k, int(counts.max())))
+
+
+STARTS_LATE = (
+    "Each voxel's run begins where the counts up to it end, its own included: you read the points "
+    "of the voxels after it."
+)
+
+first_points = Exercise(
+    id="voxels.first_points",
+    name="first_points",
+    signature="first_points(inverse [N], size, k) → [size, k]",
+    right=first_points_loop,
+    cases=first_points_cases,
+    misconceptions=(
+        Misconception(
+            "last-points",
+            "Where a voxel has more than k points, you keep the last k of them; the first are "
+            "wanted.",
+            BUFFER,
+            last_points,
+        ),
+        Misconception(
+            "newest-first",
+            "Each row counts down from the last point. The first point of a voxel comes first.",
+            BUFFER,
+            newest_first,
+        ),
+        Misconception(
+            "sorted-places",
+            "The result names places in the list sorted by voxel, not points of the cloud.",
+            BUFFER,
+            places_in_the_sort,
+        ),
+        Misconception("starts-late", STARTS_LATE, BUFFER, starts_at_the_end),
+        Misconception("starts-late", STARTS_LATE, BUFFER, starts_at_the_end_masked),
+        Misconception(
+            "runs-on",
+            "A voxel with fewer than k points takes the rest from the voxels after it.",
+            BUFFER,
+            runs_unmasked,
+        ),
+        Misconception(
+            "reads-last-point",
+            "−1 was put in before the last lookup, not after it: index −1 reads the last entry, "
+            "so empty places name a point.",
+            "01-gather#the-point-that-is-always-there",
+            last_point_for_none,
+        ),
+        Misconception(
+            "none-is-zero",
+            "An empty place came out as 0, and 0 is a point.",
+            BUFFER,
+            nobody_is_point_0,
+        ),
+        Misconception(
+            "none-is-count",
+            "An empty place came out as N; in this book that is −1.",
+            BUFFER,
+            nobody_is_count,
+        ),
+        Misconception(
+            "empty-voxels-dropped",
+            "A voxel without points has lost its row: the result has `size` rows, and a row of "
+            "−1 is a good answer.",
+            BUFFER,
+            only_voxels_with_points,
+        ),
+        Misconception(
+            "too-narrow",
+            "Your table is as wide as the fullest voxel; k places are wanted even where no voxel "
+            "fills them.",
+            BUFFER,
+            as_wide_as_needed,
+        ),
+    ),
+    page=BUFFER,
+    large=lambda g: {"inverse": integers(g, 700, 3000), "size": 700, "k": 5},
+    fast=by_runs,
+)
+
+
 # ---- voxels.neighbours
 
 
@@ -723,4 +916,4 @@ neighbours = Exercise(
     fast=neighbours_fast,
 )
 
-EXERCISES = (coords, ravel, knn_features, neighbours)
+EXERCISES = (coords, ravel, knn_features, first_points, neighbours)

@@ -38,7 +38,10 @@ def limit_memory(gigabytes: float) -> None:
 
     with open("/proc/self/statm") as pages:
         now = int(pages.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (now + int(gigabytes * 2**30),) * 2)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)  # of a sandbox around this process
+    wanted = now + int(gigabytes * 2**30)
+    wanted = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, wanted))
 
 
 class Child:

@@ -1,0 +1,182 @@
+"""A class of twelve, from release to grades: perfect, partial, empty, late, and hostile ones."""
+
+import csv
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from glob import glob
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from dask.distributed import Client, LocalCluster
+
+from gather3d.course import sandbox
+from gather3d.course.__main__ import main
+from gather3d.course.grade import grade
+from gather3d.course.sandbox import Limits
+
+from .classroom import ALL, ASSIGNMENT, DUE, MASTERS, OTHERS, STUDENTS, hand_in, placed
+
+PROJECT = Path(__file__).parents[2]
+LIMITS = Limits(cell=5.0, total=60.0, gigabytes=2.0)
+
+pytestmark = pytest.mark.skipif(
+    sandbox.missing() is not None, reason=f"no sandbox: {sandbox.missing()}"
+)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """Released with one master and its due date."""
+    root = tmp_path_factory.mktemp("course")
+    (root / "masters").mkdir()
+    shutil.copy(PROJECT / "notebooks" / "exercises" / f"{ASSIGNMENT}.ipynb", root / "masters")
+    course = root / "course"
+    given = ["release", "--masters", root / "masters", "--course", course]
+    assert main([*map(str, given), "--due", f"{ASSIGNMENT}={DUE}"]) == 0
+    return course
+
+
+@pytest.fixture(scope="module")
+def run(course) -> dict:
+    """Graded on a cluster of two workers, of which one is killed while it works."""
+    submissions, outside = course.parent / "submissions", course.parent / "outside"
+    outside.mkdir()
+    outside.chmod(0o777)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        known = {
+            "PROJECT": str(PROJECT),
+            "COURSE": str(course),
+            "SUBMISSIONS": str(submissions),
+            "OUTSIDE": str(outside),
+            "OPEN_PORT": str(server.getsockname()[1]),
+        }
+        hand_in(submissions, course, known)
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            before = client.run(os.getpid)
+            victim = threading.Thread(target=kill_one, args=(course, min(before.values())))
+            victim.start()
+            done = grade(
+                submissions,
+                course,
+                scheduler=cluster.scheduler_address,
+                limits=LIMITS,
+                quiet=True,
+            )
+            victim.join()
+            after = client.run(os.getpid)
+    return {
+        "done": done,
+        "killed": set(before.values()) - set(after.values()),
+        "submissions": submissions,
+        "outside": outside,
+        "known": known,
+    }
+
+
+def kill_one(course: Path, process: int) -> None:
+    """When the first grade is there, and the others are being worked on."""
+    end = time.monotonic() + 120
+    while not list(course.glob("feedback/*/*/*.html")) and time.monotonic() < end:
+        time.sleep(0.1)
+    os.kill(process, signal.SIGKILL)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def grades(course, run) -> dict[str, dict]:
+    rows = table(course / "grades.csv")
+    assert Counter(row["student"] for row in rows) == Counter(s.name for s in STUDENTS)
+    return {row["student"]: row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def exercises(course, run) -> dict[str, dict[str, dict]]:
+    found: dict[str, dict[str, dict]] = {student.name: {} for student in STUDENTS}
+    for row in table(course / "exercises.csv"):
+        assert row["exercise"] not in found[row["student"]], "graded twice"
+        found[row["student"]][row["exercise"]] = row
+    return found
+
+
+def test_a_worker_was_killed_and_nothing_is_lost_or_doubled(run, grades):
+    assert len(run["killed"]) == 1
+    assert len(run["done"]) == len(grades) == len(STUDENTS) == 12
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=lambda student: student.name)
+def test_exact_grades(student, grades, exercises):
+    rows = exercises[student.name]
+    points = {id: float(rows[id]["points"]) for id in ALL}
+    assert points == student.points, {id: rows[id]["words"] for id in ALL}
+    outcomes = {id: rows[id]["outcome"] for id in ALL}
+    for id, outcome in student.lost.items():
+        assert outcomes[id] != "passed"
+        if outcome is not None:
+            assert outcomes[id] == outcome, rows[id]["words"]
+    row = grades[student.name]
+    assert float(row["late_penalty"]) == pytest.approx(student.penalty)
+    assert float(row["score"]) == pytest.approx(sum(points.values()) - student.penalty)
+    assert float(row["max_score"]) == sum(ALL.values()) + 4.0  # and one by hand
+    assert bool(row["fault"]) == (student.name == "torn")
+
+
+def test_a_spy_would_see_something_without_a_sandbox(run):
+    """Else its answers would be wrong for another reason than the sandbox."""
+    for pattern in (*MASTERS, *OTHERS):
+        assert glob(placed(pattern, run["known"]), recursive=True), pattern
+
+
+def test_nothing_came_out_of_a_sandbox(run):
+    assert list(run["outside"].iterdir()) == []
+
+
+def test_feedback_has_the_reports_and_no_hidden_test(course, run):
+    for student in STUDENTS:
+        path = course / "feedback" / student.name / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        page = BeautifulSoup(path.read_text(), "html.parser").get_text()
+        assert "HIDDEN TESTS" not in page and "seed=" not in page
+        assert path.stat().st_size < 3e6
+    page = (course / "feedback" / "ben" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
+    assert "only channel 0 came back" in page and "the smallest case that fails" in page
+    page = (course / "feedback" / "torn" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
+    assert "The file is no notebook" in page
+
+
+def test_the_summary_counts_the_class(course, run):
+    page = BeautifulSoup((course / "summary.html").read_text(), "html.parser")
+    assert "12 students, 12 submissions" in page.get_text()
+    rows = [[cell.get_text() for cell in row.find_all("td")] for row in page.find_all("tr")]
+    counted = {(row[0], row[1]): int(row[2]) for row in rows if row}
+    solved = sum("gather.along" not in student.lost for student in STUDENTS)
+    assert counted["gather.along", "passed"] == solved
+    assert counted["gather.padded", "point-0"] == 1
+    assert page.find(class_=re.compile("plotly")) is not None
+
+
+def test_a_second_run_grades_only_what_changed(course, run, grades):
+    """Unsolved before, right now; everybody else keeps the grade without being run."""
+    assert grade(run["submissions"], course, limits=LIMITS, quiet=True) == []
+    files = [run["submissions"] / name / f"{ASSIGNMENT}.ipynb" for name in ("ada", "cem")]
+    files[1].write_text(files[0].read_text())
+    done = grade(run["submissions"], course, limits=LIMITS, workers=1, quiet=True)
+    assert [each.student for each in done] == ["cem"]
+    rows = {row["student"]: row for row in table(course / "grades.csv")}
+    assert float(rows["cem"]["score"]) == sum(ALL.values())
+    assert {n: r for n, r in rows.items() if n != "cem"} == {
+        n: r for n, r in grades.items() if n != "cem"
+    }
