@@ -4,9 +4,11 @@ import ast
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from tests.notebooks.normalise import dumps, execute, reads
 
 from gather3d.course.masters import INSTRUCTOR, Master, MasterError, between, masters
 from gather3d.exercises import EXERCISES, picture
@@ -49,6 +51,30 @@ def test_master_goes_from_easy_to_open(master):
     assert str(minutes) in master.title.source, f"the title should say {minutes} minutes"
     numbers = [re.match(r"## (\d+)\. ", task.cells["task"].source)[1] for task in master.tasks]
     assert numbers == [str(n + 1) for n in range(len(master.tasks))]
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda master: master.name)
+def test_the_chapter_lists_them(master):
+    chapter = nbformat.read(FOLDER.parent / f"{master.name}.ipynb", as_version=4)
+    (cell,) = (cell for cell in chapter.cells if cell.id == "exercises")
+    rows = [row.strip("| ").split(" | ") for row in cell.source.splitlines() if row[:1] == "|"][2:]
+    assert len(rows) == len(master.tasks)
+    for row, task in zip(rows, master.tasks, strict=True):
+        assert row[2:] == [said(task)["difficulty"], said(task)["minutes"]]
+        assert task.by_hand or f"`{said(task)['id']}`" in row[0]
+    assert f"{{doc}}`../book/exercises/{master.name}`" in cell.source
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda master: master.name)
+def test_solutions_pass_their_own_tests(master):
+    """Every cell runs without an error and shows what is stored; the file is in its normal form."""
+    stored = master.path.read_text()
+    assert stored == dumps(reads(stored))
+    executed = execute(reads(stored), FOLDER, allow_errors=True)
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", f"{cell.id}: {output.evalue}"
+    assert dumps(executed) == stored
 
 
 @pytest.mark.parametrize(("master", "task"), TASKS)

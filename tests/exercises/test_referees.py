@@ -116,6 +116,24 @@ def second_highest(z, flat, size):
     return torch.tensor([m[-2] if len(m) > 1 else -np.inf for m in met])
 
 
+def first_points(inverse, size, k):
+    out = np.full((size, k), -1)
+    for v in range(size):
+        found = np.flatnonzero(inverse.numpy() == v)[:k]
+        out[v, : len(found)] = found
+    return out
+
+
+def strided_coords(coords, stride):
+    return np.unique(np.floor_divide(coords.numpy(), [1, stride, stride, stride]), axis=0)
+
+
+def max_pool(features, in_index, out_index, size):
+    out = np.full((size, features.shape[1]), -np.inf)
+    np.maximum.at(out, out_index.numpy(), features.numpy()[in_index.numpy()])
+    return np.where(np.isinf(out), 0, out)
+
+
 def corners(coords, shape):
     at = np.floor(coords.numpy())[:, None] + np.stack(np.unravel_index(range(8), (2, 2, 2)), 1)
     inside = ((at >= 0) & (at < shape)).all(-1)
@@ -158,9 +176,12 @@ REFEREES = {
     "voxels.coords": coords,
     "voxels.ravel": ravel,
     "voxels.knn_features": knn_features,
+    "voxels.first_points": first_points,
     "voxels.neighbours": neighbours,
     "sparse.to_dense": volume,
+    "sparse.strided_coords": strided_coords,
     "sparse.kernel_map": pairs,
+    "sparse.max_pool": max_pool,
     "sparse.subm_conv": subm_conv,
     "sampling.trilinear": trilinear,
     "sampling.corners": corners,

@@ -70,7 +70,7 @@ def dumps(notebook: NotebookNode) -> str:
     return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False) -> NotebookNode:
     """Run every cell in a fresh kernel that works in `folder`, and keep what the cells show."""
     from nbclient import NotebookClient
 
@@ -79,6 +79,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         notebook,
         timeout=CELL_TIMEOUT,
         kernel_name=KERNEL["name"],
+        allow_errors=allow_errors,
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env={**os.environ, **KERNEL_ENVIRONMENT})

@@ -29,13 +29,16 @@ def read(name):
     return markup.BeautifulSoup(text, "html.parser")
 
 
-def words(tag):
-    return " ".join(tag.get_text().split())
+def words(text):
+    """What both Markdown and HTML have of a text: its letters and digits."""
+    return " ".join(re.findall(r"\w+", getattr(text, "text", text)))
 
 
-def of_markdown(text):
-    """The first words of a text, up to its first mark."""
-    return " ".join(re.split(r"[`$*_\\]", text.split("**")[-1].replace("'", "’"))[0].split())
+def missing(markdown, tag):
+    """What a part of the page lacks of a text; formulas, and marks of lists and code, apart."""
+    text = re.sub(r"^(?:\d+\.|```\w*)|</?(?:details|summary)>", "", markdown, flags=re.MULTILINE)
+    parts = map(words, re.split(r"\$.*?\$|\n\n", text))
+    return [part for part in parts if part not in words(tag)]
 
 
 # ---- what a page holds
@@ -47,60 +50,53 @@ def test_every_chapter_has_its_page():
 
 @every_page
 def test_exercises(name):
-    """Each has its heading, a way to link to it, points, a picture, hints, solution, reasons."""
-    page = read(name)
-    assert words(page.h1).removesuffix("#") == MASTERS[name].title.source.splitlines()[0][2:]
+    """Each has its text, a place to link to, points, a picture, hints, a solution and why."""
+    page, master = read(name), MASTERS[name]
+    assert missing(master.title.source, page.article) == []
     sections = page.select("article section section")
-    assert len(sections) == len(MASTERS[name].tasks) >= 5
-    for section, task in zip(sections, MASTERS[name].tasks, strict=True):
-        heading, about = (line for line in task.cells["task"].source.splitlines()[:3] if line)
-        assert words(section.h2).removesuffix("#") == heading.removeprefix("## ")
-        id = about.split("`")[1]
-        assert page.find(id=re.sub("[._]", "-", id)) and id in words(section.p)
-        assert f"{task.points:g} points" in words(section.p)
-        number = about.count("●")
-        assert section.p.find(attrs={"aria-label": f"difficulty {number} of 3"})
+    assert len(sections) == len(master.tasks) >= 5
+    for section, task in zip(sections, master.tasks, strict=True):
+        id = task.name.replace("-", ".", 1)
+        assert section.find(id=re.sub(r"\W|_", "-", id))
+        for part in ("task", "hints", "why", "bonus"):
+            assert missing(task.cells[part].source, section) == []
+        about = section.h2.find_next("p")
+        assert f"{task.points:g}\N{NO-BREAK SPACE}points" in about.text
+        assert ("given by a person" in about.text) == task.by_hand
+        stars = about.find(attrs={"role": "img"})
+        assert stars["aria-label"] == f"difficulty {stars.text.count('●')} of 3"
 
         (drawing,) = section.select("figure.g3-diagram svg[role=img]")
         assert drawing["aria-label"] == picture(id).alt
-        assert section.select_one("figure.g3-diagram figcaption").get_text(strip=True)
+        assert section.select_one("figure.g3-diagram figcaption").text.strip()
 
-        folded = section.select("details.sd-dropdown")
-        assert [words(each.summary) for each in folded] == [
-            "Hint 1",
-            "Hint 2",
-            "Hint 3",
-            "Solution",
-        ]
-        assert not any(each.has_attr("open") for each in folded)
-        shown = folded[-1].select_one(".highlight-python pre").get_text().strip()
-        whole = solution(task.cells["work" if task.by_hand else "answer"]).strip()
-        assert whole.endswith(shown) and (shown == whole or task.by_hand)
-        assert of_markdown(task.cells["why"].source) in words(folded[-1])
-        assert task.cells["bonus"].source.startswith("**Bonus.**")
-        assert "Bonus." in words(section).replace(words(folded[-1]), "")
+        *hints, solved = section.select("details.sd-dropdown:not([open])")
+        assert [words(hint.summary) for hint in hints] == ["Hint 1", "Hint 2", "Hint 3"]
+        assert words(solved.summary) == "Solution"
+        assert missing(task.cells["why"].source, solved) == []
+        shown = solved.select_one(".highlight-python pre").text.strip()
         if task.by_hand:
-            assert whole.removesuffix(shown).strip() in section.get_text()
-            model = task.cells["answer"].source.partition(SCHEME[0])[0].strip()
-            assert of_markdown(model.rpartition("\n\n")[2]) in words(folded[-1])
+            whole = solution(task.cells["work"]).strip()
+            assert whole.endswith(shown) and whole.removesuffix(shown).strip() in section.text
+            assert missing(task.cells["answer"].source.partition(SCHEME[0])[0], solved) == []
+        else:
+            assert shown == solution(task.cells["answer"])
 
 
 @every_page
 def test_nothing_of_the_tests_or_the_mark_scheme(name):
-    """No line of them that the page may not have from another cell."""
+    """No line of them is on the page, but those that stand in another cell too."""
     cells = MASTERS[name].notebook.cells
-    hidden = [text for cell in cells for text in between(cell.source, *HIDDEN)]
-    scheme = [text for cell in cells for text in between(cell.source, *SCHEME)]
-    assert hidden and len(scheme) == 1
-    open_ = "\n".join(cell.source for cell in cells)
-    for text in hidden + scheme:
-        open_ = open_.replace(text, "")
-    lines = [of_markdown(line.lstrip("- ")) if text in scheme else line.strip()
-             for text in hidden + scheme for line in text.splitlines()]  # fmt: skip
-    lines = [line for line in lines if len(line) > 12 and line not in open_]
+    secret = [text for cell in cells for text in between(cell.source, *HIDDEN)]
+    secret += [text for cell in cells for text in between(cell.source, *SCHEME)]
+    rest = "\n".join(cell.source for cell in cells)
+    for text in secret:
+        rest = rest.replace(text, "")
+    lines = [words(line) for text in secret for line in text.splitlines()]
+    lines = [line for line in lines if len(line) > 12 and line not in words(rest)]
     assert len(lines) > 20
-    text = " ".join(read(name).get_text().split())
-    assert [line for line in lines if " ".join(line.split()) in text] == []
+    shown = words(read(name))
+    assert [line for line in lines if line in shown] == []
 
 
 def test_no_master_is_published():

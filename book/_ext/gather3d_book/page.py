@@ -4,6 +4,7 @@
 known in the browser: which boxes scroll, where the focus was, whether the page is a file.
 """
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ENOUGH = 100  # characters of a description; one paragraph may be a question of 
 LENGTH = 160  # characters that search engines show
 VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
 UNNAMED = '<summary aria-label="Toggle hidden content">'  # MyST-NB hides the words that are shown
+TOGGLE = re.compile(r"(>([^<>]+)</a><details[^>]*><summary)>")  # of a chapter, in the contents
 
 ENTRANCE = """\
 <!doctype html>
@@ -35,6 +37,7 @@ ENTRANCE = """\
 def setup(app: Sphinx) -> None:
     app.add_js_file("page.js", loading_method="defer")
     app.connect("html-page-context", describe_page)
+    app.connect("html-page-context", name_toggles, priority=900)
     app.connect("build-finished", write_entrance)
 
 
@@ -46,6 +49,18 @@ def describe_page(
     context["metatags"] = context.get("metatags", "").replace(VIEWPORT, "") + tag
     if "body" in context:
         context["body"] = context["body"].replace(UNNAMED, "<summary>")
+
+
+def name_toggles(
+    app: Sphinx, name: str, template: str, context: dict, doctree: nodes.document | None
+) -> None:
+    """In the book's contents, what unfolds the pages below a chapter says which chapter's."""
+    contents = context["generate_toctree_html"]
+
+    def named(*args: object, **options: object) -> str:
+        return TOGGLE.sub(r'\1 aria-label="Below \2">', str(contents(*args, **options)))
+
+    context["generate_toctree_html"] = named
 
 
 def description(doctree: nodes.document) -> str:
