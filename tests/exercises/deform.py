@@ -504,7 +504,11 @@ def turned_channels(degrees):
 RIGHT = {
     "deform.dilated": [dilated_outwards, dilated_channel_by_channel, dilated_as_a_volume],
     "deform.sites": [sites_broadcast, sites_tap_by_tap, sites_axis_by_axis, sites_a_list_of_taps],
-    "deform.conv": [conv_sampler_and_einsum, conv_tap_by_tap, conv_grid_sample, conv_operator],
+    "deform.conv": [
+        conv_sampler_and_einsum,
+        conv_tap_by_tap,
+        conv_grid_sample,
+    ],
     "deform.turned": [turned_matrix, turned_by_parts, turned_polar, turned_complex],
 }
 
@@ -543,6 +547,7 @@ WRONG = {
         sites_voxel_by_voxel: "python-loop",
     },
     "deform.conv": {
+        conv_operator: "forbidden",
         conv_offsets_rounded: "rounded",
         conv_offsets_long: "rounded",
         conv_places_long: "rounded",

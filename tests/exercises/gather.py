@@ -40,7 +40,7 @@ def right_without_dim(input_shape, dim, index_shape):
     return result
 
 
-def right_ask_gather(input_shape, dim, index_shape):
+def asks_gather(input_shape, dim, index_shape):
     input = torch.zeros(1).expand(input_shape.tolist())
     index = torch.zeros(1, dtype=torch.int64).expand(index_shape.tolist())
     try:
@@ -652,7 +652,6 @@ RIGHT = {
         right_size_by_size,
         right_all_at_once,
         right_without_dim,
-        right_ask_gather,
     ],
     "gather.loops": [right_one_entry_replaced, right_by_recursion, right_on_the_line],
     "gather.pick_points": [right_expand, right_take_along_dim, right_batches_beside],
@@ -662,6 +661,7 @@ RIGHT = {
 
 WRONG = {
     "gather.result_shape": {
+        asks_gather: "forbidden",
         shape_of_the_input: "input-shape",
         one_size_replaced: "only-dim",
         the_larger_elsewhere: "only-dim",

@@ -553,6 +553,16 @@ def matrix_by_scatter(inputs, outputs, align_corners):
     return torch.zeros(outputs, inputs).scatter_add(1, index, share)
 
 
+def matrix_of_hats(inputs, outputs, align_corners):
+    """Each input weighs what is left of 1 after the distance, as wide as one voxel."""
+    if align_corners:
+        place = torch.arange(outputs) * ((inputs - 1) / max(outputs - 1, 1))
+    else:
+        place = (torch.arange(outputs) + 0.5) * (inputs / max(outputs, 1)) - 0.5
+    apart = place.clamp(min=0, max=inputs - 1)[:, None] - torch.arange(inputs)
+    return torch.relu(1 - apart.abs())
+
+
 def matrix_by_sampling(inputs, outputs, align_corners):
     """The sampler reads a line of which every channel holds one 1."""
     line = torch.eye(inputs).reshape(1, inputs, 1, 1, inputs)
@@ -830,14 +840,12 @@ def splat_flat(values, coords, shape):
 RIGHT = {
     "sampling.trilinear": [
         trilinear_flat_gather,
-        trilinear_grid_sample,
         trilinear_padded,
         trilinear_axis_by_axis,
-        trilinear_operator,
     ],
     "sampling.grid": [grid_one_flip, grid_axis_by_axis, grid_ends],
     "sampling.corners": [corners_in_a_loop, corners_at_once, corners_outer_products],
-    "sampling.matrix": [matrix_by_interpolate, matrix_by_scatter, matrix_by_sampling],
+    "sampling.matrix": [matrix_by_scatter, matrix_by_sampling, matrix_of_hats],
     "sampling.splat": [
         splat_with_scatter_points,
         splat_by_autograd,
@@ -848,6 +856,8 @@ RIGHT = {
 
 WRONG = {
     "sampling.trilinear": {
+        trilinear_operator: "forbidden",
+        trilinear_grid_sample: "forbidden",
         trilinear_indices_long: "fraction-cut",
         trilinear_floored: "fraction-cut",
         trilinear_nearest: "nearest",
@@ -905,6 +915,7 @@ WRONG = {
         corners_moved: "in-place",
     },
     "sampling.matrix": {
+        matrix_by_interpolate: "forbidden",
         matrix_columns_are_outputs: "transposed",
         matrix_interpolate_as_it_comes: "transposed",
         matrix_corners_only: "always-true",

@@ -743,8 +743,8 @@ RIGHT = {
         dense_rows_of_one_list,
         dense_batch_by_batch,
     ],
-    "scatter.mean": [mean_clamp, mean_nan_to_num, mean_scatter_reduce, mean_of_shares],
-    "scatter.invert": [invert_argsort, invert_scatter, invert_indexed, invert_one_hot],
+    "scatter.mean": [mean_clamp, mean_nan_to_num, mean_of_shares],
+    "scatter.invert": [invert_scatter, invert_indexed, invert_one_hot],
     "scatter.backward": [
         backward_scatter_add,
         backward_index_put,
@@ -787,6 +787,7 @@ WRONG = {
         dense_scrambled: None,
     },
     "scatter.mean": {
+        mean_scatter_reduce: "forbidden",
         mean_nan: "empty-nan",
         mean_nan_spare: "empty-nan",
         mean_clamp_max: "clamp-from-above",
@@ -808,6 +809,7 @@ WRONG = {
         mean_detached: "no-gradient",
     },
     "scatter.invert": {
+        invert_argsort: "forbidden",
         invert_same: "unchanged",
         invert_gather_positions: "unchanged",
         invert_argsort_twice: "unchanged",

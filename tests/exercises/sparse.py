@@ -832,7 +832,12 @@ def pool_swapped(features, in_index, out_index, size):
 
 
 RIGHT = {
-    "sparse.to_dense": [index_put, flat_scatter, flat_copy, sparse_coo, package_volume],
+    "sparse.to_dense": [
+        index_put,
+        flat_scatter,
+        flat_copy,
+        sparse_coo,
+    ],
     "sparse.strided_coords": [
         coarse_unique,
         coarse_by_keys,
@@ -842,7 +847,6 @@ RIGHT = {
     "sparse.max_pool": [
         pool_scatter_reduce,
         pool_from_minus_infinity,
-        pool_with_scatter_points,
         pool_by_sorting,
         pool_padded,
     ],
@@ -859,6 +863,7 @@ RIGHT = {
 
 WRONG = {
     "sparse.to_dense": {
+        package_volume: "forbidden",
         channels_at_the_end: "channels-last",
         view_in_place_of_permute: "not-permuted",
         columns_read_as_bxyz: "x-z-swapped",
@@ -898,6 +903,7 @@ WRONG = {
         keys_of_a_nonnegative_grid: "fails-negative",
     },
     "sparse.max_pool": {
+        pool_with_scatter_points: "forbidden",
         pool_assigned: "last-one",
         pool_index_copy: "last-one",
         pool_maximum_assigned: "last-one",

@@ -190,3 +190,63 @@ def test_on_another_device():
 
     assert check(ID, on_the_cpu, device="meta").diagnosis == "wrong-device"
     assert check(ID, right, device="meta").passed
+
+
+def test_what_the_task_forbids_is_seen_through_a_name():
+    """Under another name, in a helper, and the loop of the catalogue itself."""
+    from gather3d import gather_points as innocent
+    from gather3d.exercises import EXERCISES
+
+    def helper(features, index):
+        return innocent(features, index)
+
+    def borrowed(features, index):
+        return helper(features, index)
+
+    def looked_up(features, index):
+        return EXERCISES[ID].right(features, index)
+
+    for answer, name in ((borrowed, "gather_points"), (looked_up, "pick_points_loop")):
+        report = check(ID, answer)
+        assert report.diagnosis in ("forbidden", "python-loop"), report
+        if report.diagnosis == "forbidden":
+            assert name in report.words
+
+
+def test_an_answer_cannot_reach_its_judge():
+    """It may change what it likes in its own process; the verdict is made in another one."""
+
+    def rules(features, index):
+        import gather3d.exercises.answer as answer
+        import gather3d.exercises.judge as judge
+        import gather3d.exercises.wire as wire
+
+        torch.equal = torch.allclose = answer.same = judge.same = lambda *a, **k: True
+        answer.Outcome.__init__ = wire.as_data = lambda *a, **k: {"reply": True}
+        return features
+
+    report = check(ID, rules)
+    assert not report.passed
+    assert check(ID, right).passed
+
+
+def test_what_is_sent_back_is_read_and_never_run():
+    """A pickle in place of the reply, with a program in it, is no reply."""
+
+    def forged(features, index):
+        import os
+        import pickle
+
+        import gather3d.exercises.wire as wire
+
+        class Program:
+            def __reduce__(self):
+                return os.system, ("touch /tmp/gather3d-was-here",)
+
+        body = pickle.dumps(Program())
+        wire.packed.__globals__["torch"].save = lambda data, file: file.write(body)
+        return features
+
+    report = check(ID, forged)
+    assert report.diagnosis == "stopped" and "cannot be read" in report.words
+    assert not os.path.exists("/tmp/gather3d-was-here")

@@ -1,4 +1,4 @@
-"""What an answer does when it is called: a value or an exception, gradients, steps, devices.
+"""What an answer does when it is called: a value or an exception, gradients, steps, calls, devices.
 
 `Here` asks a function in this process, `check.There` one in a process of its own; to the judge
 they are the same. A student's program may raise, print, loop for ever or stop Python, so only the
@@ -71,6 +71,8 @@ class Answer(Protocol):
 
     def steps(self, given: Arguments, limit: float) -> int: ...
 
+    def calls(self, given: Arguments) -> list[str]: ...
+
     def seconds(self, given: Arguments) -> float: ...
 
     def devices(self, given: Arguments, device: str) -> list[str] | Raised: ...
@@ -119,6 +121,13 @@ class Here:
         with contextlib.suppress(TooManySteps), counted:
             self._call({name: copied(value) for name, value in given.items()})
         return counted.steps
+
+    def calls(self, given: Arguments) -> list[str]:
+        """Names of the functions that are called by the answer's own code, and in which module."""
+        called = Calls()
+        with contextlib.suppress(Exception), called:
+            self._call({name: copied(value) for name, value in given.items()})
+        return sorted(called.names)
 
     def seconds(self, given: Arguments) -> float:
         """How long a call takes."""
@@ -255,3 +264,33 @@ class Counter:
     def __exit__(self, *error) -> None:
         sys.settrace(self._before)
         self._mode.__exit__(*error)
+
+
+class Calls:
+    """Notes what is called from code that belongs neither to torch nor to this package."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __enter__(self) -> "Calls":
+        self._before = sys.getprofile()
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *error) -> None:
+        sys.setprofile(self._before)
+
+    def _note(self, frame, event, argument) -> None:
+        if event == "call" and frame.f_back is not None and self._own(frame.f_back):
+            module = frame.f_globals.get("__name__", "")
+            self.names.add(f"{module}.{frame.f_code.co_name}")
+            owner = frame.f_locals.get("self")
+            if frame.f_code.co_name == "__init__" and owner is not None:
+                self.names.add(f"{module}.{type(owner).__name__}")
+        elif event == "c_call" and self._own(frame):
+            self.names.add(f"{getattr(argument, '__module__', '') or ''}.{argument.__name__}")
+
+    @staticmethod
+    def _own(frame) -> bool:
+        module = frame.f_globals.get("__name__") or ""
+        return module.partition(".")[0] not in ("torch", "gather3d", "contextlib")

@@ -141,6 +141,9 @@ class There:
     def steps(self, given: Arguments, limit: float) -> int:
         return self._ask(int, "steps", dict(given), limit)
 
+    def calls(self, given: Arguments) -> list[str]:
+        return self._ask(list, "calls", dict(given))
+
     def seconds(self, given: Arguments) -> float:
         return self._ask(float, "seconds", dict(given))
 

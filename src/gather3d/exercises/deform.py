@@ -516,6 +516,7 @@ conv = Exercise(
         ),
     ),
     page=RULE,
+    without=("deform_conv3d",),
     differentiable=("input", "offset", "weight"),
     linear_in="input",
     large=lambda g: {

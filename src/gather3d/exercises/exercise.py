@@ -75,6 +75,8 @@ class Exercise:
         linear_in: the argument in which the operation is linear, for the picture of sources.
         large: arguments on which a Python loop over elements shows; None where loops are the task.
         fast: the operation in a few tensor operations, to say how much slower a loop is.
+        without: names of functions that the answer may not call: the finished operator, for one.
+            Those of this package's exercises are never allowed.
         normal: brings a result into a normal form where more than one is right.
         tolerance: of floating-point results, relative and absolute; 0 compares exactly.
     """
@@ -90,6 +92,7 @@ class Exercise:
     linear_in: str | None = None
     large: Callable[[Generator], Mapping[str, Any]] | None = None
     fast: Callable | None = None
+    without: tuple[str, ...] = ()
     normal: Callable[[Any], Any] = field(default=lambda result: result)
     tolerance: float = 0.0
 

@@ -170,6 +170,7 @@ result_shape = Exercise(
         ),
     ),
     page=SHAPES,
+    without=("gather",),
 )
 
 
@@ -354,6 +355,7 @@ loops = Exercise(
         ),
     ),
     page=RULE,
+    without=("gather", "take_along_dim", "take", "index_select", "gather_loops"),
     differentiable=("input",),
     linear_in="input",
 )
@@ -464,6 +466,7 @@ pick_points = Exercise(
         ),
     ),
     page=OPERATOR,
+    without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
     large=lambda g: {"features": numbers(g, 2, 3, 3000), "index": integers(g, 3000, 2, 2500)},
@@ -617,6 +620,7 @@ padded = Exercise(
         ),
     ),
     page=OPERATOR,
+    without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
     large=lambda g: {
@@ -795,6 +799,7 @@ along = Exercise(
         ),
     ),
     page=SHAPES,
+    without=("take_along_dim",),
     differentiable=("input",),
     linear_in="input",
     large=lambda g: {

@@ -23,6 +23,7 @@ GENERIC = {
     "wrong-device": "Right on the CPU; on another device the result, or a helper tensor, is on "
     "the wrong one.",
     "accepts-bad-input": "Right, except that this input must be refused with an exception.",
+    "forbidden": "Right, but the exercise is to do without",
     "python-loop": "Right, but a Python loop over the elements",
 }
 
@@ -48,7 +49,7 @@ def verdict(exercise: Exercise, answer: Answer, seed: int, device: str | None) -
     if any(trial.fault for trial in trials):
         return failed(exercise, answer, trials)
     found = [wrong_gradient(exercise, answer, case) for case in cases]
-    found.append(slow(exercise, answer, seed))
+    found += [slow(exercise, answer, seed), forbidden(exercise, answer, cases)]
     if device is not None:
         found += [wrong_device(exercise, answer, case, device) for case in cases]
     return next((report for report in found if report), Report(exercise.id, True))
@@ -296,6 +297,17 @@ def picture(exercise: Exercise, answer: Answer, trial: Trial) -> str:
 
 
 # ---- what is right in value, and yet not right
+
+
+def forbidden(exercise: Exercise, answer: Answer, cases: list[Case]) -> Report | None:
+    """A call of what the exercise is to do without."""
+    case = max((case for case in cases if case.kind == "ordinary"), key=lambda case: case.size)
+    for called in answer.calls(case.arguments):
+        module, _, name = str(called).rpartition(".")
+        if name in exercise.without or module.startswith("gather3d.exercises"):
+            words = f"{GENERIC['forbidden']} {name}."
+            return Report(exercise.id, False, "forbidden", words, exercise.page)
+    return None
 
 
 def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | None:

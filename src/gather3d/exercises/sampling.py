@@ -279,6 +279,7 @@ trilinear = Exercise(
         ),
     ),
     page=BETWEEN,
+    without=("trilinear_sample", "grid_sample"),
     differentiable=("volume", "coords"),
     linear_in="volume",
     large=lambda g: {
@@ -825,6 +826,7 @@ matrix = Exercise(
         ),
     ),
     page="10-sampling#its-matrix",
+    without=("interpolate",),
     large=lambda g: {"inputs": 200, "outputs": 1500, "align_corners": False},
     fast=resize_fast,
     tolerance=1e-4,

@@ -216,6 +216,7 @@ to_dense = Exercise(
         ),
     ),
     page=OPERATOR,
+    without=("scatter_points",),
     differentiable=("values",),
     linear_in="values",
     large=lambda g: {
@@ -386,6 +387,7 @@ scatter_mean = Exercise(
         ),
     ),
     page=OPERATOR,
+    without=("scatter_reduce", "scatter_reduce_", "scatter_points"),
     differentiable=("values",),
     linear_in="values",
     large=lambda g: {
@@ -527,6 +529,7 @@ invert = Exercise(
         ),
     ),
     page=MATRIX,
+    without=("argsort", "sort"),
     large=lambda g: {"p": shuffled(g, 2, 3000)},
     fast=lambda p: p.argsort(1),
 )
@@ -685,6 +688,7 @@ backward = Exercise(
         ),
     ),
     page=GRADIENT,
+    without=("grad", "backward"),
     differentiable=("grad_out",),
     linear_in="grad_out",
     large=lambda g: {

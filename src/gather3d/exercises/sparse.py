@@ -240,6 +240,7 @@ to_dense = Exercise(
         ),
     ),
     page=DENSE,
+    without=("SparseVolume",),
     differentiable=("features",),
     linear_in="features",
     large=lambda g: {
@@ -676,6 +677,7 @@ kernel_map = Exercise(
         ),
     ),
     page=RULEBOOK,
+    without=("kernel_map", "neighbour_index"),
     large=lambda g: {
         "coords_in": voxels(g, 450, 2, (8, 10, 12)),
         "coords_out": voxels(g, 420, 2, (8, 10, 12)),
@@ -869,6 +871,7 @@ max_pool = Exercise(
         ),
     ),
     page=STRIDE,
+    without=("scatter_points",),
     differentiable=("features",),
     large=lambda g: {
         "features": numbers(g, 2000, 3),
@@ -1073,6 +1076,7 @@ subm_conv = Exercise(
         ),
     ),
     page=MULTIPLY,
+    without=("sparse_conv3d",),
     differentiable=("features", "weight"),
     linear_in="features",
     large=lambda g: {

@@ -177,6 +177,7 @@ coords = Exercise(
         ),
     ),
     page=FLOOR,
+    without=("voxelize",),
     large=lambda g: cloud(g, 3000, 0.25, low=-40, high=40),
     fast=voxel_coords_fast,
 )
@@ -339,6 +340,7 @@ ravel = Exercise(
         ),
     ),
     page=KEY,
+    without=("ravel_index",),
     large=lambda g: {"coords": cells(g, 3000, 4, (40, 50, 60)), "shape": (40, 50, 60)},
     fast=ravel_fast,
 )
@@ -496,6 +498,7 @@ knn_features = Exercise(
         ),
     ),
     page=AXIS,
+    without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
     large=lambda g: {"features": numbers(g, 2, 3, 3000), "index": integers(g, 3000, 2, 500, 5)},
@@ -690,6 +693,7 @@ first_points = Exercise(
         ),
     ),
     page=BUFFER,
+    without=("points_in_voxels",),
     large=lambda g: {"inverse": integers(g, 700, 3000), "size": 700, "k": 5},
     fast=by_runs,
 )
@@ -912,6 +916,7 @@ neighbours = Exercise(
         ),
     ),
     page=TOUCH,
+    without=("neighbour_index",),
     large=lambda g: {"coords": places(g, 600, 2, 10, 12, 14)},
     fast=neighbours_fast,
 )

@@ -17,7 +17,7 @@ from typing import Any
 from .answer import Here
 from .wire import LENGTH, LONGEST, packed, read, unpacked, write
 
-ASKED = ("call", "gradients", "steps", "seconds", "devices")
+ASKED = ("call", "gradients", "steps", "calls", "seconds", "devices")
 
 
 def answered(answer: Here, message: dict[str, Any]) -> dict[str, Any]:
