@@ -17,7 +17,6 @@ import pytest
 from bs4 import BeautifulSoup
 from dask.distributed import Client, LocalCluster
 
-from gather3d.course import sandbox
 from gather3d.course.__main__ import main
 from gather3d.course.grade import grade
 from gather3d.course.sandbox import Limits
@@ -27,13 +26,9 @@ from .classroom import ALL, ASSIGNMENT, DUE, MASTERS, OTHERS, STUDENTS, hand_in,
 PROJECT = Path(__file__).parents[2]
 LIMITS = Limits(cell=5.0, total=60.0, gigabytes=2.0)
 
-pytestmark = pytest.mark.skipif(
-    sandbox.missing() is not None, reason=f"no sandbox: {sandbox.missing()}"
-)
-
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
+def course(bubblewrap, tmp_path_factory) -> Path:
     """Released with one master and its due date."""
     root = tmp_path_factory.mktemp("course")
     (root / "masters").mkdir()

@@ -220,6 +220,7 @@ def test_a_page_and_its_master(small):
     assert len(faults) == 2, output
     assert "book/exercises/01-gather.md: ERROR: the students' notebook 01-gather.ipynb" in faults[0]
     assert "11-deformable.md: ERROR: deform-sites has no cell deform-sites-hints" in faults[1]
+    assert "KeyError" not in output and "[100%]" in output
 
     (small.root / "away.ipynb").rename(exercises / "students" / "01-gather.ipynb")
     shutil.copy(MASTERS["11-deformable"].path, exercises)

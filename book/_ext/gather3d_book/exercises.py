@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 NAMED = re.compile(r"\A---\nexercises: *(\S+)\n---\n")
 ABOUT = re.compile(r"^`(?P<id>\w+\.\w+)` · (?P<stars>[●○]{3}) · (?P<time>.+)$", re.MULTILINE)
 HINT = re.compile(r"<details><summary>(.+?)</summary>\n(.+?)</details>", re.DOTALL)
-MARK_SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===.*?=== END MARK SCHEME ===", re.DOTALL)
 NBSP = "\N{NO-BREAK SPACE}"
 FENCE = 9  # characters: longer than any fence inside
 
@@ -84,7 +83,7 @@ def page(path: Path, download: str) -> str:
     if not students(path).exists():
         raise ValueError(
             f"the students' notebook {path.name} is missing beside its master, in students/: "
-            "`python -m gather3d.course release` writes it"
+            "`make course` writes it"
         )
     title, _, about = master.title.source.partition("\n")
     places = f"{{download}}`Download the notebook <{download}>`\n" + (
@@ -113,7 +112,10 @@ def section(task: "Task") -> Iterator[str]:
     if task.by_hand and (begun := given(part(task, "work"))):
         yield "The cell for your work begins with"
         yield code(begun)
-    for name, hint in HINT.findall(part(task, "hints").source):
+    hints = HINT.findall(part(task, "hints").source)
+    if not hints:
+        raise ValueError(f"{task.name}-hints has no <details><summary>Hint 1</summary> …")
+    for name, hint in hints:
         yield folded(name, hint.strip())
     yield folded("Solution", "\n\n".join(solved(task)), "g3-solution")
     yield part(task, "bonus").source
@@ -136,12 +138,14 @@ def line_of(task: "Task", about: re.Match) -> str:
 
 def given(cell: NotebookNode) -> str:
     """The lines before the solution, where they do something."""
-    lines, begin, _ = cell.source.partition("### BEGIN SOLUTION\n")
+    from gather3d.course.masters import REGIONS
+
+    lines, begin, _ = cell.source.partition(REGIONS["solution"][0])
     return lines.strip() if begin and ast.parse(lines).body else ""
 
 
 def solved(task: "Task") -> Iterator[str]:
-    from gather3d.course.masters import solution
+    from gather3d.course.masters import REGIONS, solution
 
     if task.by_hand:
         work = part(task, "work")
@@ -150,7 +154,9 @@ def solved(task: "Task") -> Iterator[str]:
             yield "It prints"
             yield fenced("code-block", ":class: output\n\n" + printed.rstrip(), "text")
         yield "**A model answer**"
-        yield MARK_SCHEME.sub("", part(task, "answer").source).strip()
+        begin, end = map(re.escape, REGIONS["mark scheme"])
+        answer = part(task, "answer").source
+        yield re.sub(f"{begin}.*?{end}", "", answer, flags=re.DOTALL).strip()
     else:
         yield code(solution(part(task, "answer")))
     yield part(task, "why").source
@@ -183,6 +189,8 @@ def give_buttons(
     if not master:
         return
     notebook = students(Path(master)).as_posix()
+    if notebook not in app.env.dlfiles:
+        return  # the page could not be made, and the build has said why
     _, saved = app.env.dlfiles[notebook]
     for group in context["header_buttons"]:
         for button in group.get("buttons", [group]):

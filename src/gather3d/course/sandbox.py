@@ -106,7 +106,7 @@ def bubblewrap(folder: Path, limits: Limits) -> list[str]:
     options = [
         "--die-with-parent",
         "--new-session",
-        *("--unshare-user", "--disable-userns")[: 0 if os.geteuid() == 0 else 2],
+        *(() if os.geteuid() == 0 else ("--unshare-user",)),
         "--unshare-ipc",
         "--unshare-pid",
         "--unshare-net",
@@ -126,9 +126,11 @@ def bubblewrap(folder: Path, limits: Limits) -> list[str]:
     }
     for name, value in environment.items():
         options += ["--setenv", name, value]
+    space = ["--perms", "1777", "--size", str(limits.disk * 2**20), "--tmpfs"]
+    options += ["--proc", "/proc", "--dev", "/dev", *space, "/tmp", *space, HOME]
     shown = visible()
     parents = {parent for path in (*shown, folder) for parent in path.parents}
-    for parent in sorted(parents - {Path("/")}):
+    for parent in sorted(parents - {Path("/"), Path("/tmp")}):
         if not any(parent.is_relative_to(path) for path in shown):
             options += ["--perms", "0755", "--dir", str(parent)]
     for path in shown:
@@ -136,8 +138,6 @@ def bubblewrap(folder: Path, limits: Limits) -> list[str]:
             options += ["--symlink", os.readlink(path), str(path)]
         else:
             options += ["--ro-bind", str(path), str(path)]
-    space = ["--perms", "1777", "--size", str(limits.disk * 2**20), "--tmpfs"]
-    options += ["--proc", "/proc", "--dev", "/dev", *space, "/tmp", *space, HOME]
     return [tool("bwrap"), *options, "--bind", str(folder), str(folder), "--chdir", HOME, "--"]
 
 
