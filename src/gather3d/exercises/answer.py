@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 PRINTED = 2000  # characters
 SHOWN = 1200  # characters of a value
@@ -111,12 +110,13 @@ class Here:
                 return [None] * len(names)
             generator = Generator().manual_seed(result.numel())
             weights = torch.rand(result.shape, generator=generator, dtype=result.dtype)
-            return list(torch.autograd.grad(result, inputs, weights, allow_unused=True))
+            total = (result * weights).sum()  # grad with weights of its own would import sympy
+            return list(torch.autograd.grad(total, inputs, allow_unused=True))
         except Exception:  # numpy() of a tensor that wants a gradient, for one
             return [None] * len(names)
 
     def steps(self, given: Arguments, limit: float = float("inf")) -> int:
-        """Lines of Python or tensor operations of a call, counted a little past the limit."""
+        """Lines of Python or calls that it takes, counted a little past the limit."""
         counted = Counter(self.function, limit)
         with contextlib.suppress(TooManySteps), counted:
             self._call({name: copied(value) for name, value in given.items()})
@@ -224,46 +224,46 @@ class TooManySteps(BaseException):
 
 
 class Counter:
-    """Counts what a call does: lines of Python in its own functions, and tensor operations."""
+    """Counts what a call does: lines of Python in its own functions, and calls that they make.
+
+    A torch.utils TorchDispatchMode would count operations, and load a compiler first.
+    """
 
     def __init__(self, function: Callable, limit: float) -> None:
         self.limit = limit
-        self.lines = self.operations = 0
+        self.lines = self.calls = 0
         self.own = getattr(function, "__globals__", None)  # shared by all that a notebook defines
 
     @property
     def steps(self) -> int:
-        return max(self.lines, self.operations)
+        return max(self.lines, self.calls)
 
     def __enter__(self) -> "Counter":
-        counter = self
-
-        class Operations(TorchDispatchMode):
-            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-                counter.operations += 1
-                counter._enough()
-                return function(*args, **(kwargs or {}))
-
-        def trace(frame, event, _):
-            if frame.f_globals is not counter.own:
-                return None
-            if event == "line":
-                counter.lines += 1
-                counter._enough()
-            return trace
-
-        self._mode, self._before = Operations(), sys.gettrace()
-        self._mode.__enter__()
-        sys.settrace(trace)
+        self._before = sys.gettrace(), sys.getprofile()
+        sys.setprofile(self._profile)
+        sys.settrace(self._trace)
         return self
+
+    def __exit__(self, *error) -> None:
+        sys.settrace(self._before[0])
+        sys.setprofile(self._before[1])
+
+    def _trace(self, frame, event, _) -> Callable | None:
+        if frame.f_globals is not self.own:
+            return None
+        if event == "line":
+            self.lines += 1
+            self._enough()
+        return self._trace
+
+    def _profile(self, frame, event, _) -> None:
+        if event in ("call", "c_call") and frame.f_globals is self.own:
+            self.calls += 1
+            self._enough()
 
     def _enough(self) -> None:
         if self.steps > self.limit:
             raise TooManySteps
-
-    def __exit__(self, *error) -> None:
-        sys.settrace(self._before)
-        self._mode.__exit__(*error)
 
 
 class Calls:

@@ -111,10 +111,14 @@ class There:
             "limited": limited,
         }
 
+    def open(self) -> None:
+        """Start its process; the worker's lock is the caller's."""
+        self.worker.ask(self.opening, self.opening["seconds"])
+
     def __enter__(self) -> "There":
         self.worker.lock.acquire()
         try:
-            self.worker.ask(self.opening, self.opening["seconds"])
+            self.open()
         except BaseException:
             self.worker.lock.release()
             raise
@@ -162,19 +166,23 @@ class Elsewhere:
     """A function of which only the pickled bytes are here; a call runs it in the worker.
 
     The grader's tests call it as they would call the function itself. An exception comes back as
-    the nearest built-in one.
+    the nearest built-in one. Calls that follow each other share a process and its seconds.
     """
 
     def __init__(self, sent: bytes, worker: "Worker", seconds: float = SECONDS) -> None:
-        self.sent, self.worker, self.seconds = sent, worker, seconds
+        self.sent, self.worker = sent, worker
+        self.there = There(worker, sent, seconds, GIGABYTES, limited=True)
 
     def __call__(self, *arguments: Any) -> Any:
-        there = There(self.worker, self.sent, self.seconds, GIGABYTES, limited=True)
-        try:
-            with there:
-                outcome = there.call({str(place): given for place, given in enumerate(arguments)})
-        except StoppedError as why:
-            raise RuntimeError(f"The answer {why}.") from None
+        given = {str(place): value for place, value in enumerate(arguments)}
+        with self.worker.lock:
+            try:
+                if self.worker.opened is not self.there.opening:
+                    self.there.open()
+                outcome = self.there.call(given)
+            except StoppedError as why:
+                self.worker.stop()
+                raise RuntimeError(f"The answer {why}.") from None
         if outcome.error is None:
             return outcome.value
         raise nearest(outcome.error)(outcome.error.text)
@@ -199,6 +207,7 @@ class Worker:
     def __init__(self, prefix: Sequence[str] = ()) -> None:
         self.prefix = prefix
         self.process: subprocess.Popen | None = None
+        self.opened: dict[str, Any] | None = None  # the message that started the child
         self.lock = threading.Lock()
 
     def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -222,6 +231,8 @@ class Worker:
             raise StoppedError("sends back what cannot be read") from None
         finally:
             late.cancel()
+        if "ask" not in message:
+            self.opened = message if "open" in message else None
         if "stopped" in reply:
             raise StoppedError(str(reply["stopped"])[:500])
         return reply
@@ -242,7 +253,7 @@ class Worker:
     def stop(self) -> None:
         if self.process is None:
             return
-        process, self.process = self.process, None
+        process, self.process, self.opened = self.process, None, None
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
