@@ -1,15 +1,26 @@
 """The course's commands: release, grade, leaks."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nbgrader.converters.base import NbGraderException
+
 from .collect import SubmissionsError
 from .masters import Master, MasterError, masters
 from .sandbox import Limits, SandboxError
 
+EXPECTED = (
+    MasterError,
+    SubmissionsError,
+    SandboxError,
+    NbGraderException,
+    FileNotFoundError,
+    ValueError,
+)
 COURSE = Path("course")
 MASTERS = Path("notebooks/exercises")
 
@@ -17,9 +28,10 @@ MASTERS = Path("notebooks/exercises")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if all went well, 1 if not, with a reason."""
     given = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.ERROR)  # nbgrader logs what went wrong
     try:
         return given.run(given)
-    except (MasterError, SubmissionsError, SandboxError, FileNotFoundError, ValueError) as error:
+    except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -1,18 +1,20 @@
-"""Bring what students handed in into nbgrader's `submitted` folder, whatever state it is in.
+"""Take in what students handed in, whatever state it is in.
 
 A submission is `STUDENT/NAME.ipynb`, anywhere under the student's folder, or in `STUDENT.zip`;
-NAME is an assignment. Beside it, or in the student's folder, `timestamp.txt` may say when it came
-(as nbgrader writes it); else the file's own time counts.
+NAME is an assignment, and a browser's ` (1)` behind it is understood. Beside it, or in the
+student's folder, `timestamp.txt` may say when it came (as nbgrader writes it); else the file's own
+time counts. nbgrader's own folder of submissions is one of these, too.
 """
 
 import hashlib
 import json
+import re
 import shutil
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +23,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 LARGEST = 20 << 20  # bytes of a notebook
-TIMESTAMP = "timestamp.txt"
+COLLECTED = ".grading/collected"
+TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
+"""What nbgrader puts beside a notebook: when it came, and who may have its feedback."""
 
 
 class SubmissionsError(ValueError):
@@ -33,6 +37,7 @@ class Submission:
     """One notebook that one student handed in.
 
     Attributes:
+        path: of a copy in which nbgrader finds its way.
         digest: of its contents and its time: the same digest, the same grade.
         fault: why it cannot be read, "" if it can.
     """
@@ -45,80 +50,118 @@ class Submission:
     fault: str = ""
 
 
-def collect(folder: Path, releases: Mapping[str, NotebookNode], course: Path) -> list[Submission]:
-    """Copy all submissions of these assignments into the course's `submitted` folder.
+@dataclass
+class Files:
+    """What one student handed in: contents and times of files, by their names."""
 
-    A notebook that cannot be read is replaced there by an empty one that says so: it is graded,
-    with nothing.
+    student: str
+    contents: dict[str, bytes] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+
+    def beside(self, name: str, wanted: str) -> bytes | None:
+        """A file in the same folder as another one, or at the top."""
+        places = [str(Path(name).parent / wanted), wanted]
+        return next((self.contents[each] for each in places if each in self.contents), None)
+
+
+def collect(
+    folder: Path, releases: Mapping[str, NotebookNode], course: Path
+) -> tuple[list[Submission], list[str]]:
+    """Find all submissions of these assignments, and make the copies that are graded.
+
+    A notebook that cannot be read is replaced by an empty one that says so: it is graded, with
+    nothing. What was handed in is also kept, as it is, in the course's `submitted` folder.
 
     Args:
         folder: of the submissions.
         releases: what was handed out, by the assignments' names.
         course: made by `release`.
 
+    Returns:
+        the submissions, and the names of notebooks that are none.
+
     Raises:
         SubmissionsError: there is no such folder, or nothing in it is a submission.
     """
-    names = list(releases)
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     if not folder.is_dir():
         raise SubmissionsError(f"submissions: no folder {folder}")
-    found = []
-    for student, assignment, data, time in handed_in(folder, names):
-        digest = hashlib.sha256(data + time.isoformat().encode()).hexdigest()
-        notebook, fault = readable(data)
-        target = course / "submitted" / student / assignment
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        path = target / f"{assignment}.ipynb"
-        nbformat.write(recognised(notebook, releases[assignment]), path)
-        (target / TIMESTAMP).write_text(time.strftime("%Y-%m-%d %H:%M:%S UTC"))
-        found.append(Submission(student, assignment, path, time, digest, fault))
+    kept = course / "submitted"
+    found, unused = [], []
+    for files in handed_in(folder):
+        chosen = {}
+        for name in sorted(files.contents, key=lambda each: (each.count("/"), each)):
+            assignment = re.sub(r" ?\(\d+\)$", "", Path(name).stem)
+            if not name.endswith(".ipynb"):
+                continue
+            if assignment not in releases or chosen.setdefault(assignment, name) != name:
+                unused.append(f"{files.student}/{name}")
+        for assignment in sorted(chosen):
+            found.append(taken(files, chosen[assignment], assignment, releases, course))
+            if folder != kept:
+                keep(files, chosen[assignment], kept / files.student / assignment, assignment)
     if not found:
         raise SubmissionsError(
             f"submissions: nothing in {folder}; wanted STUDENT/NAME.ipynb or STUDENT.zip, "
-            f"with NAME one of {', '.join(names)}"
+            f"with NAME one of {', '.join(releases)}"
         )
-    return found
+    return found, unused
 
 
-def handed_in(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str, bytes, datetime]]:
-    """Student, assignment, contents and time of each; links and overlong files are not followed."""
+def taken(
+    files: Files, name: str, assignment: str, releases: Mapping[str, NotebookNode], course: Path
+) -> Submission:
+    """One submission, and its copy."""
+    data, secret = files.contents[name], files.beside(name, SECRET)
+    time = moment(files.beside(name, TIMESTAMP), files.times[name])
+    notebook, fault = readable(data)
+    target = course / COLLECTED / files.student / assignment
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    path = target / f"{assignment}.ipynb"
+    nbformat.write(recognised(notebook, releases[assignment]), path)
+    (target / TIMESTAMP).write_text(time.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    if secret is not None:
+        (target / SECRET).write_bytes(secret)
+    digest = hashlib.sha256(data + time.isoformat().encode()).hexdigest()
+    return Submission(files.student, assignment, path, time, digest, fault)
+
+
+def keep(files: Files, name: str, target: Path, assignment: str) -> None:
+    """What was handed in, as it is."""
+    target.mkdir(parents=True, exist_ok=True)
+    (target / f"{assignment}.ipynb").write_bytes(files.contents[name])
+    for beside in (TIMESTAMP, SECRET):
+        if (data := files.beside(name, beside)) is not None:
+            (target / beside).write_bytes(data)
+
+
+def handed_in(folder: Path) -> Iterator[Files]:
+    """Each student's files, from a folder or a zip; links and overlong files are not followed."""
+    students: dict[str, Files] = {}
     for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and not entry.is_symlink():
-            files = {
-                path.relative_to(entry).as_posix(): path
-                for path in sorted(entry.rglob("*"))
-                if stat.S_ISREG(path.lstat().st_mode) and path.lstat().st_size <= LARGEST
-            }
-            read = {name: path.read_bytes() for name, path in files.items() if wanted(name, names)}
-            times = {name: path.lstat().st_mtime for name, path in files.items()}
-            yield from of_student(entry.name, names, read, times)
-        elif entry.suffix == ".zip" and zipfile.is_zipfile(entry):
-            with zipfile.ZipFile(entry) as archive:
-                infos = [info for info in archive.infolist() if info.file_size <= LARGEST]
-                read = {i.filename: archive.read(i) for i in infos if wanted(i.filename, names)}
-            times = dict.fromkeys(read, entry.stat().st_mtime)
-            yield from of_student(entry.stem, names, read, times)
-
-
-def wanted(name: str, names: Sequence[str]) -> bool:
-    path = Path(name)
-    return path.name == TIMESTAMP or (path.suffix == ".ipynb" and path.stem in names)
-
-
-def of_student(
-    student: str, names: Sequence[str], read: dict[str, bytes], times: dict[str, float]
-) -> Iterator[tuple[str, str, bytes, datetime]]:
-    """The assignments among a student's files; of several copies the one nearest to the top."""
-    for assignment in names:
-        copies = [name for name in read if Path(name).name == f"{assignment}.ipynb"]
-        if not copies:
+        if entry.is_symlink():
             continue
-        name = min(copies, key=lambda each: (each.count("/"), each))
-        beside = [str(Path(name).parent / TIMESTAMP), TIMESTAMP]
-        stamped = next((read[each] for each in beside if each in read), None)
-        yield student, assignment, read[name], moment(stamped, times[name])
+        if entry.is_dir():
+            files = students.setdefault(entry.name, Files(entry.name))
+            for path in sorted(entry.rglob("*")):
+                about = path.lstat()
+                if stat.S_ISREG(about.st_mode) and wanted(path.name, about.st_size):
+                    name = path.relative_to(entry).as_posix()
+                    files.contents[name] = path.read_bytes()
+                    files.times[name] = about.st_mtime
+        elif entry.suffix == ".zip" and zipfile.is_zipfile(entry):
+            files = students.setdefault(entry.stem, Files(entry.stem))
+            with zipfile.ZipFile(entry) as archive:
+                for info in archive.infolist():
+                    if wanted(Path(info.filename).name, info.file_size):
+                        files.contents.setdefault(info.filename, archive.read(info))
+                        files.times.setdefault(info.filename, entry.stat().st_mtime)
+    yield from students.values()
+
+
+def wanted(name: str, size: int) -> bool:
+    return size <= LARGEST and (name in (TIMESTAMP, SECRET) or name.endswith(".ipynb"))
 
 
 def moment(stamp: bytes | None, changed: float) -> datetime:

@@ -8,33 +8,36 @@ import hashlib
 import json
 import logging
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 from dask.distributed import Client, LocalCluster, as_completed
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.converters.base import BaseConverter
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
-    ClearHiddenTests,
-    GetGrades,
     SaveAutoGrades,
 )
 from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 
-from .collect import TIMESTAMP, Submission, collect
+from .collect import COLLECTED, SECRET, TIMESTAMP, Submission, collect
 from .masters import Master
-from .sandbox import NOT_ISOLATED, Limits, Sandbox, SandboxError, missing
+from .sandbox import Limits, Sandbox
 from .settings import course_directory
 from .submission import graded
 from .summary import summarise
 
 SANITISED, EXECUTED = ".grading/sanitised", ".grading/executed"
+SCORES = ".scores.json"
+"""What the feedback beside it was made from."""
 RETRIES = 3  # of a submission whose worker died
 
 
@@ -70,42 +73,35 @@ def grade(
         SubmissionsError: there are no submissions.
         FileNotFoundError: the course was not released.
     """
-    why = missing()
-    if why and not unsandboxed:
-        raise SandboxError(
-            f"No sandbox: {why}. Without one, a submission reaches {NOT_ISOLATED}. "
-            "Install bubblewrap, or say --unsandboxed to grade all the same."
-        )
-    sandbox = Sandbox(limits or Limits(), isolated=not why)
+    limits = limits or Limits()
+    if scheduler is None:
+        Sandbox.here(limits, unsandboxed=unsandboxed)  # a cluster's workers have their own
     course = Path(course).resolve()
     book = Book(course, db)
-    found = collect(submissions, book.releases, course)
+    found, unused = collect(submissions, book.releases, course)
+    for name in unused:
+        print(f"Not graded: {name}, which is no assignment, or a second copy", file=sys.stderr)
     todo = [each for each in found if not book.has(each)]
     if todo:
-        work(todo, book, sandbox, scheduler, workers, quiet)
+        with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
+            work(todo, book, client, (limits, unsandboxed), bar)
+    book.refresh([each for each in found if each not in todo])
     summarise(course, db)
     return todo
 
 
-def work(
-    todo: list[Submission],
-    book: "Book",
-    sandbox: Sandbox,
-    scheduler: str | None,
-    workers: int | None,
-    quiet: bool,
-) -> None:
+def work(todo: list[Submission], book: "Book", client: Client, given: tuple, bar: tqdm) -> None:
     """Have the submissions run, and record each as it comes back."""
-    with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
-        running = {}
-        for each in todo:
-            text, master = book.sanitised(each), book.masters[each.assignment]
-            given = (text, master.functions, master.order, sandbox)
-            future = client.submit(graded, *given, pure=False, retries=RETRIES)
-            running[future] = each
-        for future in as_completed(running):
-            book.record(running[future], future.result())
-            bar.update()
+    running = {}
+    for each in todo:
+        text, master = book.sanitised(each), book.masters[each.assignment]
+        future = client.submit(
+            graded, text, master.functions, master.order, *given, pure=False, retries=RETRIES
+        )
+        running[future] = each
+    for future in as_completed(running):
+        book.record(running[future], future.result())
+        bar.update()
 
 
 @contextmanager
@@ -119,7 +115,7 @@ def crew(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any port that is free
             silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster) as client,
@@ -171,11 +167,36 @@ class Book:
         path = self.path(EXECUTED, submission)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False))
-        shutil.copyfile(submission.path.parent / TIMESTAMP, path.parent / TIMESTAMP)
+        for beside in (TIMESTAMP, SECRET):
+            if (submission.path.parent / beside).exists():
+                shutil.copyfile(submission.path.parent / beside, path.parent / beside)
         self._convert(Record, submission)
-        self._convert(Feedback, submission)
+        self._feedback(submission)
         for step in (SANITISED, EXECUTED):
             shutil.rmtree(self.path(step, submission).parent)
+
+    def refresh(self, submissions: list[Submission]) -> None:
+        """Penalty and feedback anew where a person has graded or commented since."""
+        for submission in submissions:
+            noted = self.path("feedback", submission, "html").parent / SCORES
+            if not noted.exists() or noted.read_text() != self._scores(submission):
+                self._convert(Penalise, submission)
+                self._feedback(submission)
+
+    def _feedback(self, submission: Submission) -> None:
+        self._convert(GenerateFeedback, submission)
+        noted = self.path("feedback", submission, "html").parent / SCORES
+        noted.write_text(self._scores(submission))
+
+    def _scores(self, submission: Submission) -> str:
+        """All that a person can say about a submission, as text."""
+        with Gradebook(course_directory(self.course, self.db).db_url) as book:
+            notebook = book.find_submission_notebook(
+                submission.assignment, submission.assignment, submission.student
+            )
+            grades = [(g.name, g.score, g.extra_credit) for g in notebook.grades]
+            comments = [(c.name, c.comment) for c in notebook.comments]
+        return json.dumps([sorted(grades), sorted(comments)], default=str)
 
     def _convert(self, kind: type, submission: Submission) -> None:
         directory = course_directory(self.course, self.db)
@@ -192,6 +213,7 @@ class Book:
 class Sanitise(Autograde):
     """The half of nbgrader's autograde that puts the instructor's cells back."""
 
+    _input_directory = COLLECTED
     _output_directory = SANITISED
     _sanitizing = True
 
@@ -205,19 +227,28 @@ class Record(Autograde):
 
     _input_directory = EXECUTED
     _sanitizing = False
+    steps = (SaveAutoGrades, AssignLatePenalties, CheckCellMetadata)
 
     def __init__(self, **given) -> None:
         super().__init__(**given)
-        self.autograde_preprocessors = [SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
+        self.autograde_preprocessors = list(self.steps)
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         self._init_preprocessors()
         super(Autograde, self).convert_single_notebook(notebook_filename)
 
 
-class Feedback(GenerateFeedback):
-    """nbgrader's feedback without the text of the hidden tests."""
+class Penalise(BaseConverter):
+    """The late penalty alone, of what is graded already; no file changes."""
 
-    def __init__(self, **given) -> None:
-        super().__init__(**given)
-        self.preprocessors = [GetGrades, ClearHiddenTests, CSSHTMLHeaderPreprocessor]
+    _input_directory = _output_directory = "autograded"
+    preprocessors: ClassVar = [AssignLatePenalties]
+
+    def init_destination(self, assignment_id: str, student_id: str) -> bool:
+        return True
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        pass
+
+    def write_single_notebook(self, output: str, resources: dict) -> None:
+        pass

@@ -132,6 +132,8 @@ def zipped(found: Sequence[Master], notebooks: Sequence[Path], target: Path) -> 
 
 def built_wheel(folder: Path) -> Path:
     """The package as a wheel, for it is on no registry; built from a copy, beside it."""
+    if not (PROJECT / "pyproject.toml").exists():
+        raise FileNotFoundError(f"release: no pyproject.toml in {PROJECT}; run it in a clone")
     copy = folder / "project"
     copy.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):

@@ -5,12 +5,14 @@ instructor's, no other submission, no network, no other process. Without bubblew
 hold; `missing` says so, and nothing runs that way unless `--unsandboxed` asks for it.
 """
 
+import functools
 import itertools
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,22 +66,32 @@ class Sandbox:
     limits: Limits = Limits()
     isolated: bool = True
 
+    @classmethod
+    def here(cls, limits: Limits, *, unsandboxed: bool = False) -> "Sandbox":
+        """The best that this machine has.
+
+        Raises:
+            SandboxError: there is no bubblewrap, and `unsandboxed` does not allow that.
+        """
+        why = missing()
+        if why and not unsandboxed:
+            raise SandboxError(
+                f"No sandbox: {why}. Without one, a submission reaches {NOT_ISOLATED}. "
+                "Install bubblewrap, or say --unsandboxed to grade all the same."
+            )
+        return cls(limits, isolated=not why)
+
     def command(self, program: list[str], folder: Path) -> list[str]:
         """The program's command, confined. `folder` is the one place outside that it writes to.
 
         Its file names stay the same inside.
         """
         limits = self.limits
-        limited = [
-            tool("prlimit"),
-            f"--as={int((limits.gigabytes + BASE) * 2**30)}",
-            f"--nproc={limits.processes}",
-            f"--fsize={limits.disk * 2**20}",
-            "--core=0",
-            "--",
-        ]
-        if not self.isolated:  # other processes of this user count, too, where it is not root
-            return [each for each in limited if not each.startswith("--nproc")] + program
+        memory, files = int((limits.gigabytes + BASE) * 2**30), limits.disk * 2**20
+        if not self.isolated:  # any system; other processes of this user would count, too
+            return [sys.executable, "-c", LIMITED, str(memory), str(files), *program]
+        limited = [tool("prlimit"), f"--as={memory}", f"--nproc={limits.processes}"]
+        limited += [f"--fsize={files}", "--core=0", "--"]
         other = []
         if os.geteuid() == 0:  # a user of its own: root's processes are not counted
             user = 1_000_000 + 10_000 * (os.getpid() % 100_000) + next(_NUMBERS) % 10_000
@@ -92,6 +104,18 @@ class Sandbox:
 
 BASE = 2.0
 """Gigabytes of addresses that a kernel with torch maps before it does anything."""
+
+
+LIMITED = """
+import os, resource, sys
+for kind, most in (("AS", sys.argv[1]), ("FSIZE", sys.argv[2]), ("CORE", 0)):
+    try:
+        resource.setrlimit(getattr(resource, "RLIMIT_" + kind), (int(most),) * 2)
+    except (ValueError, OSError):  # macOS knows no limit of addresses
+        pass
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""A program that starts another one with limits, where bubblewrap and prlimit are not."""
 
 
 def tool(name: str) -> str:
@@ -168,14 +192,13 @@ def visible() -> list[Path]:
     return seen
 
 
+@functools.cache
 def missing() -> str | None:
     """Why there is no sandbox here, None where there is one: it is tried."""
     if sys.platform != "linux":
         return f"bubblewrap is for Linux, this is {sys.platform}"
     if shutil.which("bwrap") is None:
         return "bubblewrap (bwrap) is not installed"
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="g3-") as folder:
         try:
             command = Sandbox().command([sys.executable, "-c", "import zmq"], Path(folder))

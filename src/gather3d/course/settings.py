@@ -60,7 +60,11 @@ def settings(c: Config) -> None:
         *GenerateAssignment.preprocessors.default(),
     ]
     c.AssignLatePenalties.plugin_class = "gather3d.course.settings.PerDay"
-    c.IncludeHeaderFooter.header = ""
+    c.GenerateFeedback.preprocessors = [
+        "nbgrader.preprocessors.GetGrades",
+        "nbgrader.preprocessors.ClearHiddenTests",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
 
 
 def course_directory(course: Path, db: str | None = None) -> CourseDirectory:

@@ -21,7 +21,7 @@ from gather3d.exercises.check import Elsewhere, Worker
 from gather3d.exercises.report import Report
 
 from .kernel import failed, run
-from .sandbox import Sandbox, Watch, end
+from .sandbox import Limits, Sandbox, Watch, end
 
 FIGURE = "figure"
 """The tag of cells that only draw: the student's kernel need not run them."""
@@ -30,18 +30,27 @@ HIDDEN = "hidden-case"
 """The diagnosis where the public checks passed and a hidden test did not."""
 
 
-def graded(text: str, names: Sequence[str], order: Sequence[str], sandbox: Sandbox) -> str:
+def graded(
+    text: str,
+    names: Sequence[str],
+    order: Sequence[str],
+    limits: Limits,
+    unsandboxed: bool = False,
+) -> str:
     """The notebook with the outputs of a run from the top.
 
     Args:
         text: of a notebook whose locked cells are the instructor's (nbgrader has restored them).
         names: of the functions that students write.
         order: of the instructor's cells, by their grade_id, whatever order they are in now.
+        limits: of the student's processes.
+        unsandboxed: go on where this machine has no bubblewrap.
 
     Returns:
         the notebook's text again. The metadata of a graded cell says under "gather3d" which
         exercise it is, and the diagnosis.
     """
+    sandbox = Sandbox.here(limits, unsandboxed=unsandboxed)
     notebook = nbformat.reads(text, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     locked = sorted(filter(is_locked, code), key=lambda cell: order.index(name_of(cell)))

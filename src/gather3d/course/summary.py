@@ -60,8 +60,11 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
     with Gradebook(course_directory(course, db).db_url) as book:
         handed_in = book.db.query(Submitted).all()
         for each in sorted(handed_in, key=lambda s: (s.student_id, s.assignment.name)):
-            path = course / "autograded" / each.student_id / each.assignment.name
-            notebook = json.loads((path / f"{each.assignment.name}.ipynb").read_text())
+            name = each.assignment.name
+            path = course / "autograded" / each.student_id / name / f"{name}.ipynb"
+            notebook = {"metadata": {}, "cells": []}  # nbgrader's own commands may have removed it
+            if path.exists():
+                notebook = json.loads(path.read_text())
             notes = notes_of(notebook)
             fault = notebook["metadata"].get("gather3d", {}).get("fault", "")
             penalty = sum(part.late_submission_penalty or 0.0 for part in each.notebooks)
@@ -69,17 +72,17 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
                 Grade(
                     each.student_id,
                     each.assignment.name,
-                    max(0.0, each.score - penalty),
+                    round(max(0.0, each.score - penalty), 2),
                     each.max_score,
                     int(each.total_seconds_late),
-                    penalty,
+                    round(penalty, 2),
                     each.needs_manual_grade,
                     fault,
                 )
             )
             for part in each.notebooks:
                 for one in part.grades:
-                    name = one.name.rpartition("-")[0]
+                    name = one.name.rpartition("-")[0].replace("-", ".", 1)
                     note = notes.get(one.name)
                     outcome = BY_HAND if note is None else note["diagnosis"] or "not recognised"
                     if note and note["passed"]:

@@ -126,9 +126,8 @@ class There:
 
     def __exit__(self, kind: type | None, *error) -> None:
         try:
-            if kind is None:
-                self.worker.close()
-            else:  # whatever the answer may have left behind goes with the process
+            self.worker.close()
+            if kind is not None:  # whatever the answer may have left behind goes with the process
                 self.worker.stop()
         finally:
             self.worker.lock.release()
@@ -181,6 +180,7 @@ class Elsewhere:
                     self.there.open()
                 outcome = self.there.call(given)
             except StoppedError as why:
+                self.worker.close()
                 self.worker.stop()
                 raise RuntimeError(f"The answer {why}.") from None
         if outcome.error is None:

@@ -44,6 +44,14 @@ def limit_memory(gigabytes: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted, wanted))
 
 
+def end_with_parent() -> None:
+    """Also where an answer has killed the process that would end it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Child:
     """An answer in a process of its own, which ends with everything that it started."""
 
@@ -109,6 +117,7 @@ class Child:
 def live(message: dict[str, Any], questions: int, replies: int) -> None:
     """The child: load the answer, then reply to questions until there are no more."""
     os.setsid()
+    end_with_parent()
     if sys.platform == "linux" and message["limited"]:
         limit_memory(message["gigabytes"])
     with os.fdopen(questions, "rb") as asked, os.fdopen(replies, "wb") as told:
