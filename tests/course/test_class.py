@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from dask.distributed import Client, LocalCluster
+from nbgrader.api import Gradebook
 
 from gather3d.course.__main__ import main
 from gather3d.course.grade import grade
 from gather3d.course.sandbox import Limits
+from gather3d.course.settings import course_directory
 
 from .classroom import ALL, ASSIGNMENT, DUE, MASTERS, OTHERS, STUDENTS, hand_in, placed
 
@@ -175,3 +177,53 @@ def test_a_second_run_grades_only_what_changed(course, run, grades):
     assert {n: r for n, r in rows.items() if n != "cem"} == {
         n: r for n, r in grades.items() if n != "cem"
     }
+
+
+def test_points_by_hand_reach_the_tables_and_the_feedback(course, run):
+    """A person's points and comment; a late student's penalty grows with the points."""
+    name = ("gather-review-answer", ASSIGNMENT, ASSIGNMENT, "dia")
+    with Gradebook(course_directory(course).db_url) as book:
+        book.find_grade(*name).manual_score = 4.0
+        book.find_grade(*name).needs_manual_grade = False
+        book.find_comment(*name).manual_comment = "A fine test of all three."
+        book.db.commit()
+    others = course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html"
+    before = others.stat().st_mtime_ns
+    assert grade(run["submissions"], course, limits=LIMITS, quiet=True) == []
+    rows = {row["student"]: row for row in table(course / "grades.csv")}
+    assert float(rows["dia"]["late_penalty"]) == pytest.approx(3.2)
+    assert float(rows["dia"]["score"]) == pytest.approx(12.8)
+    assert rows["dia"]["to_grade_by_hand"] == "False"
+    page = (course / "feedback" / "dia" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
+    assert "A fine test of all three." in page and "HIDDEN TESTS" not in page
+    assert others.stat().st_mtime_ns == before
+
+
+def test_the_course_may_grade_its_own_folder_of_submissions(course, run, grades):
+    """As nbgrader's exchange fills it. Nothing in it changes, and nothing is graded twice."""
+    folder = course / "submitted"
+    texts = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    assert (
+        texts[folder / "torn" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"]
+        == (run["submissions"] / "torn" / f"{ASSIGNMENT}.ipynb").read_bytes()
+    )
+    secret = folder / "ada" / ASSIGNMENT / "submission_secret.txt"
+    secret.write_text("only ada has this")
+    assert grade(folder, course, limits=LIMITS, quiet=True) == []
+    assert all(path.read_bytes() == text for path, text in texts.items())
+    assert table(course / "grades.csv")[-1]["fault"]
+
+
+def test_what_is_no_assignment_is_named(course, run, capsys):
+    odd = run["submissions"] / "ada"
+    shutil.copy(odd / f"{ASSIGNMENT}.ipynb", odd / "notes.ipynb")
+    shutil.copy(odd / f"{ASSIGNMENT}.ipynb", odd / f"{ASSIGNMENT} (1).ipynb")
+    shutil.make_archive(str(run["submissions"] / "ada"), "zip", odd)
+    try:
+        assert grade(run["submissions"], course, limits=LIMITS, quiet=True) == []
+        said = capsys.readouterr().err
+        assert "ada/notes.ipynb" in said and f"ada/{ASSIGNMENT} (1).ipynb" in said
+    finally:
+        (run["submissions"] / "ada.zip").unlink()
+        (odd / "notes.ipynb").unlink()
+        (odd / f"{ASSIGNMENT} (1).ipynb").unlink()

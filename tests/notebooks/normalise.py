@@ -10,8 +10,8 @@ those of one run from the top (nbval takes a cell without one for a cell that wa
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
 `widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
 carries the tag `nbval-ignore-output` for the same reason; so does a test of the exercises, which
-shows a report. On a page the code of a figure or a widget is folded away (`hide-input`): the picture
-is what is to be seen.
+shows a report. On a page the code of a figure or a widget is folded away (`hide-input`): the
+picture is what is to be seen.
 """
 
 import argparse

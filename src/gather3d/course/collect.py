@@ -90,7 +90,7 @@ def collect(
     found, unused = [], []
     for files in handed_in(folder):
         chosen = {}
-        for name in sorted(files.contents, key=lambda each: (each.count("/"), each)):
+        for name in sorted(files.contents, key=lambda each: (each.count("/"), " (" in each, each)):
             assignment = re.sub(r" ?\(\d+\)$", "", Path(name).stem)
             if not name.endswith(".ipynb"):
                 continue

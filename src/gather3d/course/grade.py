@@ -36,8 +36,8 @@ from .submission import graded
 from .summary import summarise
 
 SANITISED, EXECUTED = ".grading/sanitised", ".grading/executed"
-SCORES = ".scores.json"
-"""What the feedback beside it was made from."""
+SCORES = ".grading/scores"
+"""What each feedback was made from."""
 RETRIES = 3  # of a submission whose worker died
 
 
@@ -178,14 +178,15 @@ class Book:
     def refresh(self, submissions: list[Submission]) -> None:
         """Penalty and feedback anew where a person has graded or commented since."""
         for submission in submissions:
-            noted = self.path("feedback", submission, "html").parent / SCORES
+            noted = self.path(SCORES, submission, "json")
             if not noted.exists() or noted.read_text() != self._scores(submission):
                 self._convert(Penalise, submission)
                 self._feedback(submission)
 
     def _feedback(self, submission: Submission) -> None:
         self._convert(GenerateFeedback, submission)
-        noted = self.path("feedback", submission, "html").parent / SCORES
+        noted = self.path(SCORES, submission, "json")
+        noted.parent.mkdir(parents=True, exist_ok=True)
         noted.write_text(self._scores(submission))
 
     def _scores(self, submission: Submission) -> str:

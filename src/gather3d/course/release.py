@@ -102,7 +102,7 @@ def generate(master: Master, course: Path, db: str | None) -> None:
     directory = course_directory(course, db)
     directory.assignment_id = master.name
     converter = GenerateAssignment(coursedir=directory, config=directory.config)
-    converter.log.setLevel("WARNING")
+    converter.log.setLevel("ERROR")
     converter.force = True
     converter.start()
 
