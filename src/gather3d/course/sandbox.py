@@ -95,8 +95,8 @@ class Sandbox:
         other = []
         if os.geteuid() == 0:  # a user of its own: root's processes are not counted
             user = 1_000_000 + 10_000 * (os.getpid() % 100_000) + next(_NUMBERS) % 10_000
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, user, user)
+            for path in (folder, *folder.iterdir()):  # a program before may have left links there
+                os.chown(path, user, user, follow_symlinks=False)
             ids = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
             other = [tool("setpriv"), *ids, "--no-new-privs", "--"]
         return [*bubblewrap(folder, limits), *other, *limited, *program]

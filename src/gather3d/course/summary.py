@@ -171,7 +171,10 @@ def drawn(counted: dict[str, Counter]) -> go.Figure:
             orientation="h",
             marker={
                 "color": palette.colour(roles.get(outcome, "wrong")),
-                "pattern": {"shape": "" if outcome in roles else "/\\x-|+."[number % 7]},
+                "pattern": {
+                    "shape": "" if outcome in roles else "/\\x-|+."[number % 7],
+                    "fgopacity": 0.3,
+                },
                 "line": {"color": "white", "width": 1},
             },
             text=[outcome if n else "" for n in counts],

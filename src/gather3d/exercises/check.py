@@ -59,7 +59,8 @@ def check(
         return stopped(id, "unsolved", "Not solved yet: there is no function.")
     if not callable(answer):
         return stopped(id, "not-a-function", f"Got {type(answer).__name__}, wanted a function.")
-    if isinstance(answer, Elsewhere):
+    elsewhere = isinstance(answer, Elsewhere)  # a sandbox has no GPU
+    if elsewhere:
         worker, sent = answer.worker, answer.sent
     else:
         try:
@@ -67,7 +68,7 @@ def check(
         except Exception as error:  # pickling runs the answer's own code
             words = f"The function holds on to something that cannot be copied: {error}"
             return stopped(id, "cannot-be-sent", words)
-    where = str(device or default_device().type)
+    where = str(device or ("cpu" if elsewhere else default_device().type))
     tried = None if where == "cpu" else where
     try:
         with There(worker, sent, seconds, gigabytes, limited=tried is None) as there:
