@@ -26,7 +26,7 @@ from gather3d.course.settings import course_directory
 from .classroom import ALL, ASSIGNMENT, DUE, MASTERS, OTHERS, STUDENTS, hand_in, placed
 
 PROJECT = Path(__file__).parents[2]
-LIMITS = Limits(cell=5.0, total=60.0, gigabytes=2.0)
+LIMITS = Limits(cell=8.0, total=90.0, gigabytes=2.0)
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,7 @@ def lab(browser, server):
     files = wait_for(lambda: list(runtime.glob("kernel-*.json")), "the kernel")
     kernel = BlockingKernelClient(connection_file=str(files[0]))
     kernel.load_connection_file()
+    kernel.hb_channel.time_to_dead = 5.0  # of a kernel that is merely slow: 1 s is its default
     kernel.start_channels()
     kernel.wait_for_ready(timeout=PATIENCE)
     page.get_by_role("menuitem", name="Run", exact=True).click()
