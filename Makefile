@@ -6,6 +6,7 @@
 #   make serve    the built book at http://localhost:8000
 #   make lab      the notebooks in JupyterLab
 #   make course   the exercises for students, from the instructor's notebooks: course/
+#   make bench    the operators timed beside what one would install instead
 #   make format   sort and format the code, bring the notebooks into their normal form
 #
 # Each makes the virtual environment .venv first, where that is missing or out of date.
@@ -27,7 +28,7 @@ export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab course format clean
+.PHONY: book test serve lab course bench format clean
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
@@ -47,6 +48,9 @@ lab: $(READY)
 course: $(READY)
 	$(BIN)/python -m gather3d.course release --copies $(STUDENTS)
 	$(BIN)/python -m gather3d.course leaks
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.operators
 
 format: $(READY)
 	$(BIN)/ruff check --fix --exit-zero .

@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup
 from dask.distributed import Client, LocalCluster
 from nbgrader.api import Gradebook
 
+from gather3d.course import grade as grading
 from gather3d.course.__main__ import main
 from gather3d.course.grade import grade
 from gather3d.course.sandbox import Limits
@@ -219,11 +220,41 @@ def test_what_is_no_assignment_is_named(course, run, capsys):
     shutil.copy(odd / f"{ASSIGNMENT}.ipynb", odd / "notes.ipynb")
     shutil.copy(odd / f"{ASSIGNMENT}.ipynb", odd / f"{ASSIGNMENT} (1).ipynb")
     shutil.make_archive(str(run["submissions"] / "ada"), "zip", odd)
+    shutil.copytree(odd, run["submissions"] / "a*a")
     try:
         assert grade(run["submissions"], course, limits=LIMITS, quiet=True) == []
         said = capsys.readouterr().err
-        assert "ada/notes.ipynb" in said and f"ada/{ASSIGNMENT} (1).ipynb" in said
+        assert "ada/notes.ipynb: there is no such assignment" in said
+        assert f"ada/{ASSIGNMENT} (1).ipynb: {ASSIGNMENT}.ipynb is nearer to the top" in said
+        assert "a*a/01-gather.ipynb: a name with *" in said
     finally:
+        shutil.rmtree(run["submissions"] / "a*a")
         (run["submissions"] / "ada.zip").unlink()
         (odd / "notes.ipynb").unlink()
         (odd / f"{ASSIGNMENT} (1).ipynb").unlink()
+
+
+def test_one_that_cannot_be_graded_does_not_stop_the_others(course, run, monkeypatch):
+    """Its worker dies again and again; here its result is an exception."""
+    files = {name: run["submissions"] / name / f"{ASSIGNMENT}.ipynb" for name in ("ben", "cem")}
+    before = {name: path.read_text() for name, path in files.items()}
+    for name, path in files.items():
+        path.write_text(before[name].replace("YOUR CODE HERE", f"{name} was here"))
+    original = grading.graded
+
+    def sometimes(text, *given):
+        if "ben was here" in text:
+            raise OSError("the worker is gone")
+        return original(text, *given)
+
+    monkeypatch.setattr(grading, "graded", sometimes)
+    monkeypatch.setattr(grading, "RETRIES", 0)
+    try:
+        with pytest.raises(grading.GradingError, match="ben/01-gather: the worker is gone"):
+            grade(run["submissions"], course, limits=LIMITS, workers=1, quiet=True)
+        monkeypatch.undo()
+        done = grade(run["submissions"], course, limits=LIMITS, workers=1, quiet=True)
+        assert [each.student for each in done] == ["ben"]
+    finally:
+        for name, path in files.items():
+            path.write_text(before[name])

@@ -95,18 +95,22 @@ def run_release(given: argparse.Namespace) -> int:
 
 
 def run_grade(given: argparse.Namespace) -> int:
-    from .grade import grade
+    from .grade import GradingError, grade
 
     limits = Limits(cell=given.cell_seconds, total=given.seconds, gigabytes=given.gigabytes)
-    done = grade(
-        given.submissions,
-        given.course,
-        scheduler=given.scheduler,
-        db=given.db,
-        unsandboxed=given.unsandboxed,
-        limits=limits,
-        workers=given.workers,
-    )
+    try:
+        done = grade(
+            given.submissions,
+            given.course,
+            scheduler=given.scheduler,
+            db=given.db,
+            unsandboxed=given.unsandboxed,
+            limits=limits,
+            workers=given.workers,
+        )
+    except GradingError as error:
+        print(error, file=sys.stderr)
+        return 1
     print(f"Graded {len(done)}, the others are as they were.")
     for name in ("grades.csv", "exercises.csv", "summary.html", "feedback/"):
         print(f"    {given.course / name}")

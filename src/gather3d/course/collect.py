@@ -78,7 +78,7 @@ def collect(
         course: made by `release`.
 
     Returns:
-        the submissions, and the names of notebooks that are none.
+        the submissions; and the notebooks that are none, with the reason.
 
     Raises:
         SubmissionsError: there is no such folder, or nothing in it is a submission.
@@ -94,8 +94,12 @@ def collect(
             assignment = re.sub(r" ?\(\d+\)$", "", Path(name).stem)
             if not name.endswith(".ipynb"):
                 continue
-            if assignment not in releases or chosen.setdefault(assignment, name) != name:
-                unused.append(f"{files.student}/{name}")
+            if re.search(r"[*?\[\]]", files.student):
+                unused.append(f"{files.student}/{name}: a name with * ? [ or ] finds others, too")
+            elif assignment not in releases:
+                unused.append(f"{files.student}/{name}: there is no such assignment")
+            elif chosen.setdefault(assignment, name) != name:
+                unused.append(f"{files.student}/{name}: {chosen[assignment]} is nearer to the top")
         for assignment in sorted(chosen):
             found.append(taken(files, chosen[assignment], assignment, releases, course))
             if folder != kept:

@@ -20,17 +20,13 @@ from dask.distributed import Client, LocalCluster, as_completed
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    SaveAutoGrades,
-)
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 
 from .collect import COLLECTED, SECRET, TIMESTAMP, Submission, collect
 from .masters import Master
-from .sandbox import Limits, Sandbox
+from .sandbox import Limits, Sandbox, SandboxError
 from .settings import course_directory
 from .submission import graded
 from .summary import summarise
@@ -39,6 +35,10 @@ SANITISED, EXECUTED = ".grading/sanitised", ".grading/executed"
 SCORES = ".grading/scores"
 """What each feedback was made from."""
 RETRIES = 3  # of a submission whose worker died
+
+
+class GradingError(RuntimeError):
+    """Some submissions could not be graded; the others are."""
 
 
 def grade(
@@ -72,6 +72,7 @@ def grade(
         SandboxError: there is no sandbox, and `unsandboxed` was not asked for.
         SubmissionsError: there are no submissions.
         FileNotFoundError: the course was not released.
+        GradingError: some could not be graded, after the others were.
     """
     limits = limits or Limits()
     if scheduler is None:
@@ -80,19 +81,25 @@ def grade(
     book = Book(course, db)
     found, unused = collect(submissions, book.releases, course)
     for name in unused:
-        print(f"Not graded: {name}, which is no assignment, or a second copy", file=sys.stderr)
+        print(f"Not graded: {name}", file=sys.stderr)
     todo = [each for each in found if not book.has(each)]
+    failed: dict[Submission, Exception] = {}
     if todo:
         with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
-            work(todo, book, client, (limits, unsandboxed), bar)
+            failed = work(todo, book, client, (limits, unsandboxed), bar)
     book.refresh([each for each in found if each not in todo])
     summarise(course, db)
+    if failed:
+        lines = [f"{each.student}/{each.assignment}: {why}" for each, why in failed.items()]
+        raise GradingError("\n".join(["The others are graded; these could not be:", *lines]))
     return todo
 
 
-def work(todo: list[Submission], book: "Book", client: Client, given: tuple, bar: tqdm) -> None:
-    """Have the submissions run, and record each as it comes back."""
-    running = {}
+def work(
+    todo: list[Submission], book: "Book", client: Client, given: tuple, bar: tqdm
+) -> dict[Submission, Exception]:
+    """Have the submissions run, and record each as it comes back; those that could not be."""
+    running, failed = {}, {}
     for each in todo:
         text, master = book.sanitised(each), book.masters[each.assignment]
         future = client.submit(
@@ -100,8 +107,16 @@ def work(todo: list[Submission], book: "Book", client: Client, given: tuple, bar
         )
         running[future] = each
     for future in as_completed(running):
-        book.record(running[future], future.result())
+        try:
+            executed = future.result()
+        except SandboxError:
+            raise  # so it is for all of them
+        except Exception as error:  # whatever befell the worker, the others go on
+            failed[running[future]] = error
+        else:
+            book.record(running[future], executed)
         bar.update()
+    return failed
 
 
 @contextmanager
