@@ -302,7 +302,7 @@ def rows() -> Iterator[Row]:
         yield Row("gather_points", work, "fastest of three", 1.05, picking(ordered))
     for reduce in ("sum", "mean"):
         for share, distinct in (("10 %", 900_000), ("90 %", 100_000)):
-            work = f"[1, 64, 1M], about {share} twice"
+            work = f"[1, 64, 1M], {share} duplicates"
             yield Row(
                 f"scatter_points {reduce}", work, "scatter_add", 1.0, scattering(reduce, distinct)
             )
