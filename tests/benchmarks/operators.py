@@ -2,7 +2,7 @@
 
 Each row runs ours and the reference in one process, on the same inputs, in turns, after comparing
 what they give. The ratio is of the two medians; a machine that is busy slows both. Where a
-reference is not installed the row says so (`pip install ".[references]"`).
+reference is not installed the row says so (`pip install fpsample open3d`).
 
     python -m tests.benchmarks.operators                    # all rows
     python -m tests.benchmarks.operators knn trilinear      # those whose names contain a word
