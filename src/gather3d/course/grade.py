@@ -226,19 +226,23 @@ class Book:
             converter.start()
 
 
-class Sanitise(Autograde):
-    """The half of nbgrader's autograde that puts the instructor's cells back."""
-
-    _input_directory = COLLECTED
-    _output_directory = SANITISED
-    _sanitizing = True
+class Half(Autograde):
+    """nbgrader's autograde does two conversions in one; a run in a sandbox comes between them."""
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         self._init_preprocessors()
         super(Autograde, self).convert_single_notebook(notebook_filename)
 
 
-class Record(Autograde):
+class Sanitise(Half):
+    """The half of nbgrader's autograde that puts the instructor's cells back."""
+
+    _input_directory = COLLECTED
+    _output_directory = SANITISED
+    _sanitizing = True
+
+
+class Record(Half):
     """The half that reads the scores from an executed notebook."""
 
     _input_directory = EXECUTED
@@ -248,10 +252,6 @@ class Record(Autograde):
     def __init__(self, **given) -> None:
         super().__init__(**given)
         self.autograde_preprocessors = list(self.steps)
-
-    def convert_single_notebook(self, notebook_filename: str) -> None:
-        self._init_preprocessors()
-        super(Autograde, self).convert_single_notebook(notebook_filename)
 
 
 class Penalise(BaseConverter):

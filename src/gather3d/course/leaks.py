@@ -51,7 +51,7 @@ def leaks(released: Iterable[Path], masters: Iterable[Master], public: str = "")
         released: files and folders.
         public: text that students may see anyway: the chapters'.
     """
-    masters = list(masters)
+    released = list(released)
     secret = secrets(masters, public)
     found: dict[Leak, None] = {}
     for path in released:
@@ -66,7 +66,7 @@ def leaks(released: Iterable[Path], masters: Iterable[Master], public: str = "")
                         found[Leak("delimiter", where, delimiter)] = None
     for path in released:
         for notebook in notebooks(path):
-            found |= dict.fromkeys(structure(notebook, *opened(path, notebook)))
+            found |= dict.fromkeys(structure(notebook, opened(path, notebook)))
     return list(found)
 
 
@@ -212,11 +212,11 @@ def notebooks(path: Path) -> list[str]:
     return [str(path)] if path.suffix == ".ipynb" else []
 
 
-def opened(path: Path, name: str) -> tuple[dict]:
+def opened(path: Path, name: str) -> dict:
     if Path(path).is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return (json.loads(archive.read(name)),)
-    return (json.loads(Path(name).read_text()),)
+            return json.loads(archive.read(name))
+    return json.loads(Path(name).read_text())
 
 
 def structure(where: str, notebook: dict) -> Iterator[Leak]:
