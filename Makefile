@@ -7,10 +7,12 @@
 #   make lab      the notebooks in JupyterLab
 #   make course   the exercises for students, from the instructor's notebooks: course/
 #   make bench    the operators timed beside what one would install instead
+#   make ledger   the operators and the chapters on the CPU and on a GPU, compared
 #   make format   sort and format the code, bring the notebooks into their normal form
 #
 # Each makes the virtual environment .venv first, where that is missing or out of date.
-# PYTHON=python3.12 chooses the interpreter that makes it.
+# PYTHON=python3.12 chooses the interpreter that makes it. `make ledger` makes none: it runs in
+# the PYTHON of a machine with a GPU, whose torch stays as it is.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -18,6 +20,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+REFEREES := tests/operators/references/requirements.txt
 INDEX := _build/html/index.html
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
 STUDENTS := notebooks/exercises/students
@@ -28,13 +31,13 @@ export PYTHONHASHSEED := 0
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab course bench format clean
+.PHONY: book test serve lab course bench ledger format clean
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
 	@echo "The book: $(CURDIR)/$(INDEX)"
 
-test: book
+test: book $(VENV)/.referees
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
 	$(BIN)/python -m pytest --nbval -p no:cacheprovider --ignore=notebooks/exercises notebooks
@@ -49,8 +52,11 @@ course: $(READY)
 	$(BIN)/python -m gather3d.course release --copies $(STUDENTS)
 	$(BIN)/python -m gather3d.course leaks
 
-bench: $(READY)
+bench: $(VENV)/.referees
 	$(BIN)/python -m tests.benchmarks.operators
+
+ledger:
+	$(PYTHON) -m tests.ledger $(if $(COMMIT),--commit $(COMMIT))
 
 format: $(READY)
 	$(BIN)/ruff check --fix --exit-zero .
@@ -67,4 +73,11 @@ $(READY): requirements.txt pyproject.toml
 	@echo "Making $(VENV) from requirements.txt (torch and all: some minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# Open3D brings dash, whose extension would have JupyterLab ask for a build at each start
+$(VENV)/.referees: $(READY) $(REFEREES)
+	@echo "Adding to $(VENV) what the operators are compared with"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r $(REFEREES)
+	@rm -f $(VENV)/share/jupyter/lab/extensions/dash-jupyterlab.tgz
 	@touch $@

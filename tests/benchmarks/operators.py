@@ -1,319 +1,223 @@
 """The operators beside what a reader would install instead: `make bench`.
 
-Each row runs ours and the reference in one process, on the same inputs, in turns, after comparing
-what they give. The ratio is of the two medians; a machine that is busy slows both. Where a
-reference is not installed the row says so (`pip install fpsample open3d`).
-
     python -m tests.benchmarks.operators                    # all rows
     python -m tests.benchmarks.operators knn trilinear      # those whose names contain a word
+
+Prints for each row the time of ours and of the reference, their ratio beside the aim, the share of
+this machine's copy bandwidth that ours reaches, and the peak memory of both; then the time of ours
+at four sizes, and its slope in words.
+
+Each row runs in a process of its own, in which both get the same inputs, take turns, and are
+compared before they are timed; the least time of seven turns counts, as in the book's own tables.
+Outputs are reused: that process's allocator is told to keep what is freed, because a fresh output
+of 100 MB costs more in page faults than the gather that fills it. Memory is measured in two more
+processes, where it is not told so. On a machine with CUDA ours runs there (`GATHER3D_DEVICE=cpu`
+says otherwise), and so do torch's own operators.
 """
 
 import argparse
+import gc
+import json
+import math
 import os
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import subprocess
+import sys
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from statistics import median
+from time import perf_counter
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy.spatial import cKDTree
 
 import gather3d as g3
-from gather3d import datasets
+from gather3d.benchmark import compare
+
+from .rows import ROWS, Row
 
 TURNS = 7
-CHANNELS, SAMPLES = 32, 200_000
-SEED = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison.
-
-    Attributes:
-        most: ours ÷ reference, to reach.
-        needs: packages of the reference.
-        make: prepares the inputs and gives ours, the reference, and what compares their results
-            (an AssertionError where they differ).
-    """
-
-    operator: str
-    work: str
-    reference: str
-    most: float
-    make: Callable[[], tuple[Callable, Callable, Callable[[Any, Any], None]]]
-    needs: tuple[str, ...] = ()
+PARTS = (1 / 8, 1 / 4, 1 / 2, 1)
+COPY = 1 << 28  # bytes, far more than any cache
+MEMORY = 1.5  # times the reference's peak
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}  # glibc's allocator
+STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="rows whose names contain one of these")
-    names = parser.parse_args().names
-    bandwidth = copied()
+    parser.add_argument("--no-sizes", action="store_true", help="leave the second table out")
+    parser.add_argument("--measure", choices=tuple(MEASURES), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        row = next(row for row in ROWS if [row.name] == given.names)
+        torch.set_num_threads(threads(row))
+        print(json.dumps(MEASURES[given.measure](row)))
+        return
+    chosen = [
+        row for row in ROWS if not given.names or any(name in row.name for name in given.names)
+    ]
+    if not chosen:
+        parser.error(f"no row is called {given.names}; there are {[row.name for row in ROWS]}")
+    bandwidth = report_ratios(chosen)
+    print(f"\nA copy of {COPY >> 20} MiB moves {bandwidth:.1f} GB/s, read and written.\n")
+    if not given.no_sizes:
+        report_sizes(chosen)
+
+
+# ---- the two tables
+
+
+def report_ratios(rows: list[Row]) -> float:
+    print(f"{cores()} cores, torch {torch.__version__}, ours on {g3.device().type}\n")
     print(
-        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}; "
-        f"a plain copy of 256 MB moves {bandwidth:.1f} GB/s"
+        f"{'operator and work':<64}{'reference':<28}{'ours':>9}{'theirs':>10}{'ratio':>7}{'aim':>6}"
+        f"{'of copy':>9}{'memory, MB':>15}{'ratio':>7}"
     )
-    print(
-        f"{'operator':<22}{'work':<34}{'reference':<30}{'ours':>9}{'theirs':>9}{'ratio':>7}{'most':>6}"
+    bandwidth = 0.0
+    for row in rows:
+        line = f"{row.operator + ', ' + row.work:<64}{row.reference:<28}"
+        if absent := [name for name in row.needs if find_spec(name) is None]:
+            print(f"{line}not measured: {', '.join(absent)} is not installed")
+            continue
+        found = asked(row, "times")
+        bandwidth = max(bandwidth, found["copy"])
+        ratio = found["ours"] / found["theirs"]
+        aim = "" if row.most is None else f"{row.most:.2f}"
+        line += (
+            f"{1e3 * found['ours']:>6.1f} ms{1e3 * found['theirs']:>7.1f} ms{ratio:>7.2f}{aim:>6}"
+        )
+        line += f"{found['bandwidth'] / found['copy']:>9.0%}"
+        mine, theirs = asked(row, "memory of ours"), asked(row, "memory of theirs")
+        if mine and theirs:
+            line += f"{mine / 1e6:>7.0f} /{theirs / 1e6:>6.0f}{mine / theirs:>7.2f}"
+        missed = ["time"] * (row.most is not None and ratio > row.most)
+        missed += ["memory"] * (bool(mine and theirs) and mine > MEMORY * theirs)
+        print(line + (f"  missed: {', '.join(missed)}" if missed else ""), flush=True)
+    return bandwidth
+
+
+def report_sizes(rows: list[Row]) -> None:
+    print(f"{'operator and work':<64}" + "".join(f"{part:>22.3g}" for part in PARTS) + "   slope")
+    seen = set()
+    for row in rows:
+        if (row.operator, row.work) in seen or any(find_spec(name) is None for name in row.needs):
+            continue
+        seen.add((row.operator, row.work))
+        found = asked(row, "sizes")
+        cells = "".join(f"{f'{n:,}: {1e3 * s:.1f} ms':>22}" for n, s in found)
+        print(f"{row.operator + ', ' + row.work:<64}{cells}   {slope(found)}", flush=True)
+
+
+def slope(found: list[tuple[int, float]]) -> str:
+    """How the time grows with the count, between the least and the most of them, in words."""
+    (few, short), (many, long) = found[0], found[-1]
+    power = math.log(long / short) / math.log(many / few)
+    for most, words in (
+        (0.85, "slower than the size: a part of the cost is fixed"),
+        (1.15, "in proportion to the size"),
+        (1.6, "faster than the size: what it reads leaves the caches"),
+        (2.3, "with the square of the size"),
+    ):
+        if power < most:
+            return f"n^{power:.2f}, {words}"
+    return f"n^{power:.2f}"
+
+
+# ---- measuring, each in a process of its own
+
+
+def times(row: Row) -> dict[str, float]:
+    """Seconds of ours and of the reference, GB/s of ours and of a plain copy, in turns."""
+    case = row.make(1)
+    case.agree(case.ours(), case.reference())
+    table = compare(
+        {"ours": case.ours, "theirs": case.reference},
+        case.bytes,
+        copy_of=COPY,
+        device=g3.device(),
+        threads=threads(row),
+        rounds=TURNS,
+        longest=math.inf,
     )
-    for row in ROWS:
-        if names and not any(name in row.operator for name in names):
-            continue
-        absent = [name for name in row.needs if find_spec(name) is None]
-        start = f"{row.operator:<22}{row.work:<34}{row.reference:<30}"
-        if absent:
-            print(f"{start}not measured: {', '.join(absent)} is not installed")
-            continue
-        ours, theirs = measured(row)
-        ratio = ours / theirs
-        mark = "" if ratio <= row.most else "  missed"
-        times = f"{1e3 * ours:>6.0f} ms{1e3 * theirs:>6.0f} ms"
-        print(f"{start}{times}{ratio:>7.2f}{row.most:>6.2f}{mark}", flush=True)
+    return {
+        "ours": table.seconds("ours"),
+        "theirs": table.seconds("theirs"),
+        "bandwidth": table.bandwidth("ours"),
+        "copy": table.bandwidth("plain copy"),
+    }
 
 
-def measured(row: Row) -> tuple[float, float]:
-    """Median seconds of ours and of the reference, in turns, after one that does not count."""
-    ours, reference, agree = row.make()
-    agree(ours(), reference())
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(TURNS):
-        for function, into in zip((ours, reference), times, strict=True):
-            start = time.perf_counter()
-            function()
-            into.append(time.perf_counter() - start)
-    return statistics.median(times[0]), statistics.median(times[1])
+def sizes(row: Row) -> list[tuple[int, float]]:
+    """How many elements there are and the median seconds of ours, at each part of the full size."""
+    found = []
+    for part in PARTS:
+        case = row.make(part)
+        case.ours()
+        found.append((case.count, median(seconds(case.ours) for _ in range(TURNS))))
+    return found
 
 
-def copied() -> float:
-    """GB per second, read and written, of a copy far larger than the caches."""
-    source = torch.ones(1 << 26)
-    target = torch.empty_like(source)
-    times = []
-    for _ in range(TURNS):
-        start = time.perf_counter()
-        target.copy_(source)
-        times.append(time.perf_counter() - start)
-    return 2 * source.numel() * 4 / min(times) / 1e9
-
-
-# ---- inputs
-
-
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(SEED)
-
-
-def scan() -> torch.Tensor:
-    """The street scan, every return: [69,792, 3] metres."""
-    return datasets.load("street").points
-
-
-def close(ours: torch.Tensor, theirs: Any) -> None:
-    torch.testing.assert_close(ours, torch.as_tensor(theirs), rtol=1e-4, atol=1e-4)
-
-
-def alike(ours: torch.Tensor, theirs: Any) -> None:
-    assert torch.equal(ours, torch.as_tensor(theirs).to(ours.dtype))
-
-
-# ---- the rows
-
-
-def sampling(size: int, backward: bool) -> Callable:
-    def make() -> tuple:
-        g = generator()
-        volume = torch.randn(1, CHANNELS, size, size, size, generator=g, requires_grad=backward)
-        coords = torch.rand(1, SAMPLES, 3, generator=g) * (size - 1)
-        coords.requires_grad_(backward)
-        weights = torch.randn(1, CHANNELS, SAMPLES, generator=g)
-
-        def read() -> torch.Tensor:
-            unit = (2 * coords / (size - 1) - 1).flip(-1)[:, :, None, None]
-            return F.grid_sample(volume, unit, align_corners=True)[..., 0, 0]
-
-        def gradients(function: Callable[[], torch.Tensor]) -> Callable:
-            return lambda: torch.autograd.grad(function(), (volume, coords), weights)
-
-        def ours() -> torch.Tensor:
-            return g3.trilinear_sample(volume, coords)
-
-        def both(ours: tuple, theirs: tuple) -> None:
-            for one, other in zip(ours, theirs, strict=True):
-                torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-2)
-
-        if not backward:
-            return ours, read, close
-        return gradients(ours), gradients(read), both
-
-    return make
-
-
-def picking(ordered: bool) -> Callable:
-    def make() -> tuple:
-        g = generator()
-        features = torch.randn(1, 64, 1_000_000, generator=g)
-        index = torch.randint(1_000_000, (1, 1_000_000), generator=g)
-        index = index.sort(1).values if ordered else index
-        ways = {
-            "gather": lambda: features.gather(2, index[:, None].expand(-1, 64, -1)),
-            "index_select": lambda: features.index_select(2, index[0]),
-            "advanced indexing": lambda: features[:, :, index[0]],
-        }
-        fastest = min(ways, key=lambda name: quick(ways[name]))
-        return lambda: g3.gather_points(features, index), ways[fastest], alike
-
-    return make
-
-
-def quick(function: Callable) -> float:
+def seconds(function) -> float:
+    start = perf_counter()
     function()
-    start = time.perf_counter()
+    if g3.device().type == "cuda":
+        torch.cuda.synchronize()
+    return perf_counter() - start
+
+
+def memory(row: Row, whose: str) -> int | None:
+    """The most bytes that inputs, temporaries and results take during a call."""
+    on_cuda = g3.device().type == "cuda"
+    if not on_cuda and not os.access("/proc/self/clear_refs", os.W_OK):
+        return None  # not Linux: nobody to ask for the peak of one call
+    row.make(1 / 8)  # what the libraries keep for themselves
+    gc.collect()
+    before = resident("VmRSS")
+    case = row.make(1)
+    function = {"ours": case.ours, "theirs": case.reference}[whose]
     function()
-    return time.perf_counter() - start
+    gc.collect()
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats()
+        function()
+        return torch.cuda.max_memory_allocated() or None  # None for a reference on the CPU
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    function()
+    return resident("VmHWM") - before
 
 
-def scattering(reduce: str, distinct: int) -> Callable:
-    def make() -> tuple:
-        g = generator()
-        values = torch.randn(1, 64, 1_000_000, generator=g)
-        again = torch.randint(distinct, (1_000_000 - distinct,), generator=g)
-        index = torch.cat([torch.arange(distinct), again])
-        index = index[torch.randperm(1_000_000, generator=g)][None]
-
-        def add() -> torch.Tensor:
-            wide = index[:, None].expand_as(values)
-            out = values.new_zeros(1, 64, distinct).scatter_add_(2, wide, values)
-            if reduce == "sum":
-                return out
-            count = values.new_zeros(1, distinct).scatter_add_(1, index, torch.ones(1, 1_000_000))
-            return out / count.clamp(min=1)[:, None]
-
-        return lambda: g3.scatter_points(values, index, distinct, reduce), add, close
-
-    return make
+def resident(name: str) -> int:
+    """Bytes of this process, as Linux counts them."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
-def nearest() -> tuple:
-    points = scan()
-    plain = points.numpy()
-
-    def tree() -> np.ndarray:
-        return cKDTree(plain).query(plain, 16, workers=-1)[0]
-
-    def agree(ours: tuple, theirs: np.ndarray) -> None:
-        torch.testing.assert_close(
-            ours[0][0].double(), torch.from_numpy(theirs), rtol=1e-3, atol=2e-3
-        )
-
-    return lambda: g3.knn(points[None], points[None], 16), tree, agree
+MEASURES = {
+    "times": times,
+    "sizes": sizes,
+    "memory of ours": lambda row: memory(row, "ours"),
+    "memory of theirs": lambda row: memory(row, "theirs"),
+}
 
 
-def ball() -> tuple:
-    points = scan()
-    plain = points.numpy()
-
-    def tree() -> np.ndarray:
-        found = cKDTree(plain).query_ball_point(plain, 0.5, workers=-1)
-        return np.array([len(near) for near in found])
-
-    def agree(ours: tuple, theirs: np.ndarray) -> None:
-        count = (ours[1][0] >= 0).sum(1)
-        wanted = torch.from_numpy(theirs).clamp(max=32)
-        assert (count != wanted).float().mean() < 1e-3  # of points at the very edge of a ball
-
-    return lambda: g3.ball_query(points[None], points[None], 0.5, 32), tree, agree
+def asked(row: Row, measure: str):
+    """One measurement of one row, in a fresh process."""
+    environment = os.environ | ({} if measure.startswith("memory") else KEPT)
+    command = [sys.executable, "-m", "tests.benchmarks.operators", "--measure", measure, row.name]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{row.name}: the {measure} could not be measured (above)")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def farthest() -> tuple:
-    import fpsample
-
-    points = scan()
-    plain = points.numpy()
-
-    def theirs() -> np.ndarray:
-        return fpsample.fps_sampling(plain, 4096, start_idx=0)
-
-    def agree(ours: torch.Tensor, index: np.ndarray) -> None:
-        mine, other = (
-            spread(points, torch.as_tensor(i).long()) for i in (ours[0], index.astype(int))
-        )
-        assert abs(mine - other) < 1e-3
-
-    return lambda: g3.farthest_point_sample(points[None], 4096), theirs, agree
+def threads(row: Row) -> int:
+    return row.threads or cores()
 
 
-def spread(points: torch.Tensor, index: torch.Tensor) -> float:
-    """The largest distance of a point from the nearest that was chosen."""
-    return float(cKDTree(points[index].numpy()).query(points.numpy())[0].max())
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
-
-def gridding() -> tuple:
-    import open3d
-
-    points = scan()
-    cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(points.numpy()))
-
-    def agree(ours: Any, theirs: Any) -> None:
-        assert abs(len(ours.coords) - len(theirs.points)) < 0.02 * len(
-            theirs.points
-        )  # other origins
-
-    return lambda: g3.voxelize(points, 0.1), lambda: cloud.voxel_down_sample(0.1), agree
-
-
-def deforming() -> tuple:
-    g = generator()
-    size, K = 32, 27
-    input = torch.randn(1, 16, size, size, size, generator=g)
-    offset = torch.randn(1, 3 * K, size, size, size, generator=g)
-    weight = torch.randn(16, 16, 3, 3, 3, generator=g)
-    axis = torch.arange(float(size))
-    places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
-    taps = torch.cartesian_prod(*3 * [torch.arange(-1.0, 2)])
-
-    def per_tap() -> torch.Tensor:
-        out = 0
-        for k, tap in enumerate(taps):
-            at = places + tap + offset[0, 3 * k : 3 * k + 3].movedim(0, -1)
-            unit = (2 * at / (size - 1) - 1).flip(-1)[None]
-            read = F.grid_sample(input, unit, align_corners=True)
-            out = out + torch.einsum("bidhw,oi->bodhw", read, weight.flatten(2)[:, :, k])
-        return out
-
-    def agree(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-3)
-
-    return lambda: g3.deform_conv3d(input, offset, weight, padding=1), per_tap, agree
-
-
-def rows() -> Iterator[Row]:
-    for size in (64, 128):
-        work = f"200k samples, 32 channels, {size}³"
-        forward, both = sampling(size, False), sampling(size, True)
-        yield Row("trilinear_sample", work, "F.grid_sample", 0.33, forward)
-        yield Row("trilinear, backward", work, "F.grid_sample", 0.7, both)
-    for ordered in (False, True):
-        work = f"[1, 64, 1M], {'sorted' if ordered else 'random'}"
-        yield Row("gather_points", work, "fastest of three", 1.05, picking(ordered))
-    for reduce in ("sum", "mean"):
-        for share, distinct in (("10 %", 900_000), ("90 %", 100_000)):
-            work = f"[1, 64, 1M], {share} duplicates"
-            yield Row(
-                f"scatter_points {reduce}", work, "scatter_add", 1.0, scattering(reduce, distinct)
-            )
-    yield Row("knn", "16 of 69,792, for each", "cKDTree, workers=-1", 1.0, nearest)
-    yield Row("ball_query", "0.5 m, 32, same", "cKDTree.query_ball_point", 0.7, ball)
-    yield Row("farthest_point_sample", "4,096 of 69,792", "fpsample", 1.0, farthest, ("fpsample",))
-    yield Row("voxelize", "the scan at 0.1 m", "Open3D", 0.8, gridding, ("open3d",))
-    yield Row("deform_conv3d", "[1, 16, 32³], 3×3×3", "F.grid_sample for each tap", 0.4, deforming)
-
-
-ROWS = tuple(rows())
 
 if __name__ == "__main__":
     main()
