@@ -17,7 +17,7 @@ from torch import Tensor
 from .linear import find_matrix
 from .refusals import (
     check_cells,
-    check_integer,
+    check_inside,
     check_one_of,
     check_range,
     check_shapes,
@@ -51,6 +51,11 @@ def gather_loops(
                 [3, 4]])
 
     The definition in the documentation of `torch.gather`.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 indices. Deterministic on
+    the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`: it is a loop
+    over Python numbers; `torch.func.vmap` maps over input, not over index, whose values it takes
+    one by one.
     """
     check_shapes(input=(input, "*in"), index=(index, "*out"))
     dim = _check_along(input, dim, index)
@@ -94,6 +99,11 @@ def scatter_loops(
         tensor([4., 0., 2.])
 
     The definition in the documentation of `torch.Tensor.scatter_` and `scatter_reduce_`.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 indices. Deterministic on
+    the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`: it is a loop
+    over Python numbers; `torch.func.vmap` maps over input, not over index and src, whose values it
+    takes one by one.
     """
     check_shapes(input=(input, "*in"), index=(index, "*out"), src=(src, "*src"))
     dim = _check_along(input, dim, index)
@@ -143,15 +153,28 @@ def gather_points(
         tensor([[[30.,  0.]]])
 
     PyTorch3D's `knn_gather` and PointNet++'s `group_points`, with channels first.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 indices. Deterministic on
+    the CPU; on CUDA, gradients that meet are added in any order, unless
+    `torch.use_deterministic_algorithms` is on. `torch.compile(fullgraph=True)` and `torch.export`
+    take it; `torch.func.vmap` maps over features, not over index, whose values it checks.
     """
     size = check_shapes(features=(features, "B C N"), index=(index, "B *S"))
     B, C, N, S = size["B"], size["C"], size["N"], size["S"]
-    check_range("index", index, -1, N)
+    least = check_range("index", index, -1, N)
     if N == 0:  # every index is -1, and there is no point 0 for them to read meanwhile
         return features.new_full((B, C, *S), fill)
     index = index.long().reshape(B, 1, math.prod(S))
-    picked = features.gather(2, index.clamp(min=0).expand(B, C, -1))  # [B, C, S], index shared by C
-    return picked.masked_fill(index < 0, fill).reshape(B, C, *S)
+    if alone := B == 1 and features.device.type == "cpu":  # one list for all rows of one matrix
+        features, index = features.squeeze(0), index.squeeze(0)  # [C, N], [1, S]
+    read = index if least >= 0 else index.clamp(min=0)  # -1 reads point 0 ...
+    if alone:
+        picked = features.index_select(1, read[0])  # [C, S]
+    else:
+        picked = features.gather(2, read.expand(B, C, -1))  # [B, C, S], index shared by C
+    if least < 0:
+        picked.masked_fill_(index < 0, fill)  # ... and is overwritten
+    return picked.reshape(B, C, *S)
 
 
 def scatter_points(
@@ -177,28 +200,34 @@ def scatter_points(
         tensor([[[5., 0., 2.]]])
 
     torch_scatter's `scatter`; PyTorch Geometric's aggregation.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 indices. Deterministic on
+    the CPU; on CUDA, values that meet are added in any order, unless
+    `torch.use_deterministic_algorithms` is on. `torch.compile(fullgraph=True)` and `torch.export`
+    take it; `torch.func.vmap` maps over values, not over index, whose values it checks.
     """
     sizes = check_shapes(values=(values, "B C *S"), index=(index, "B *S"))
     check_whole("size", size, 0)
     check_one_of("reduce", reduce, ("sum", "mean", "amax", "amin"))
-    check_range("index", index, -1, size)
-    B, C, count = sizes["B"], sizes["C"], math.prod(sizes["S"])
-    slot = index.long().reshape(B, 1, count)
-    slot = slot.where(slot >= 0, size)  # what is missing meets in a spare slot
-    every = slot.expand(B, C, count)
-    out = values.new_zeros(B, C, size + 1)
-    values = values.reshape(B, C, count)
-    if reduce == "sum":
-        out = out.scatter_add(2, every, values)
-    elif reduce == "mean":
-        out = out.scatter_reduce(2, every, values, "mean", include_self=False)
+    least = check_range("index", index, -1, size)
+    B, C, S = sizes["B"], sizes["C"], math.prod(sizes["S"])
+    values, slot = values.reshape(B, C, S), index.long().reshape(B, 1, S)
+    room = size
+    if least < 0:  # what is missing meets in a spare slot, cut off at the end
+        slot, room = slot.where(slot >= 0, size), size + 1
+    every = slot.expand(B, C, S)
+    if reduce in ("sum", "mean"):
+        out = values.new_zeros(B, C, room).scatter_add_(2, every, values)
+        if reduce == "mean":  # the count is the same in every channel
+            one = slot.new_ones(1).expand_as(slot)
+            count = slot.new_zeros(B, 1, room).scatter_add_(2, slot, one).clamp_(min=1)
+            out.div_(count.to(out.dtype))
     else:
-        # torch counts what a slot held before among the ties of its gradient, even without
-        # include_self: a 0 there would take a share wherever the result is 0
-        out = out.fill_(-math.inf if reduce == "amax" else math.inf)
-        out = out.scatter_reduce(2, every, values, reduce, include_self=False)
-        reached = slot.new_zeros((B, 1, size + 1), dtype=torch.bool).scatter(2, slot, True)
-        out = out.masked_fill(~reached, 0)
+        # what a slot held before takes part in torch's gradient: a 0 would take a share wherever
+        # the result is 0; no finite value ties with an infinity
+        start = values.new_full((B, C, room), -math.inf if reduce == "amax" else math.inf)
+        reached = slot.new_zeros(B, 1, room, dtype=torch.bool).scatter_(2, slot, True)
+        out = start.scatter_reduce_(2, every, values, reduce).masked_fill(~reached, 0)
     return out[..., :size]
 
 
@@ -221,13 +250,16 @@ def ravel_index(coords: Int[Tensor, "*S k"], shape: Sequence[int]) -> Int[Tensor
         tensor([14])
 
     numpy's `ravel_multi_index` in C order, as OpenPCDet and MinkowskiEngine key their voxels.
+
+    Runs with int32 or int64 coordinates. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    coords, whose values it checks.
     """
     shape = _check_grid(shape)
     check_shapes(coords=(coords, f"*S {len(shape)}"))
-    check_integer("coords", coords)
+    check_inside("coords", coords, shape)
     flat = coords.new_zeros(coords.shape[:-1], dtype=torch.int64)
     for axis, size in enumerate(shape):
-        check_range(f"coords[..., {axis}]", coords[..., axis], 0, size)
         flat = flat * size + coords[..., axis]
     return flat
 
@@ -251,17 +283,21 @@ def unravel_index(flat: Int[Tensor, "*S"], shape: Sequence[int]) -> Int[Tensor, 
         tensor([[1, 0, 2]])
 
     numpy's `unravel_index` in C order.
+
+    Runs with int32 or int64 indices. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    flat, whose values it checks.
     """
     shape = _check_grid(shape)
     check_shapes(flat=(flat, "*S"))
     check_range("flat", flat, 0, math.prod(shape))
-    rest = flat.long()
-    coords = rest.new_empty(*flat.shape, len(shape))
-    for axis in reversed(range(len(shape))):
-        size = max(shape[axis], 1)  # a size of 0 leaves nothing to divide
-        coords[..., axis] = rest % size
-        rest = rest // size
-    return coords
+    rest, columns = flat.long(), []
+    for size in reversed(shape[1:]):
+        above = rest // max(size, 1)  # a size of 0 leaves nothing to divide
+        columns.append(rest - above * size)  # the remainder, without a second division
+        rest = above
+    columns = [*columns, rest][: len(shape)]  # what is left is c₀
+    return torch.stack(columns[::-1], -1) if columns else rest.new_empty(*flat.shape, 0)
 
 
 @dataclass(frozen=True)

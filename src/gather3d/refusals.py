@@ -1,7 +1,8 @@
 """How the operators refuse bad input: each message names the argument, what came, what was wanted.
 
-Checks of shapes, dtypes and devices cost nothing. Checks of values read the tensor, which on
-CUDA waits for the device; they are left out while `torch.compile` traces, where no value exists.
+Checks of shapes, dtypes and devices cost nothing. Checks of values read the tensor once, which on
+CUDA waits for the device; they are left out where no value exists: while `torch.compile` traces,
+and on the meta device.
 """
 
 import math
@@ -77,12 +78,32 @@ def check_integer(name: str, tensor: Tensor) -> None:
         raise TypeError(f"{name}: got {tensor.dtype}, wanted int64 or int32")
 
 
-def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> None:
-    """Refuse an index outside low … high - 1; with no high, below low."""
+def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> int:
+    """Refuse an index outside low … high - 1; with no high, below low.
+
+    Returns the least index, so that nobody need look for a -1 again; low where none can be read.
+    """
     check_integer(name, index)
-    if torch.compiler.is_compiling() or index.numel() == 0:
+    if not _has_values(index):
+        return low
+    ends = torch.stack(torch.aminmax(index)).cpu()  # together: CUDA is waited for once
+    least, most = (int(end) for end in ends)
+    _refuse_outside(name, least, most, low, high)
+    return least
+
+
+def check_inside(name: str, coords: Tensor, shape: Sequence[int]) -> None:
+    """Refuse coordinates [*S, k] that are not in a grid of k sizes; names the first bad column."""
+    check_integer(name, coords)
+    if not _has_values(coords):
         return
-    least, most = (int(end) for end in torch.aminmax(index))
+    ends = torch.stack(torch.aminmax(coords.reshape(-1, len(shape)), dim=0)).cpu()  # [2, k]
+    for axis, size in enumerate(shape):
+        least, most = (int(end) for end in ends[:, axis])
+        _refuse_outside(f"{name}[..., {axis}]", least, most, 0, size)
+
+
+def _refuse_outside(name: str, least: int, most: int, low: int, high: int) -> None:
     if least < low or most >= high:
         got = least if least < low else most
         wanted = f"at least {low}" if high == INT64_MAX else f"{low} … {high - 1}"
@@ -93,13 +114,19 @@ def check_finite(name: str, tensor: Tensor) -> None:
     """Refuse NaN and infinity, and tensors that are not floating point."""
     if not tensor.is_floating_point():
         raise TypeError(f"{name}: got {tensor.dtype}, wanted a floating-point tensor")
-    if torch.compiler.is_compiling():
+    # one NaN or infinity makes a sum NaN or infinite; so may large numbers, hence the second look
+    if not _has_values(tensor) or math.isfinite(tensor.detach().sum()):
         return
     bad = ~torch.isfinite(tensor)
     if bad.any():
-        at = [int(i) for i in bad.nonzero()[0]]
+        at = bad.nonzero()[0].tolist()
         got = float(tensor[tuple(at)])
         raise ValueError(f"{name}: got {got} at {at}, wanted finite coordinates")
+
+
+def _has_values(tensor: Tensor) -> bool:
+    """Whether there are numbers to read."""
+    return not (torch.compiler.is_compiling() or tensor.is_meta or tensor.numel() == 0)
 
 
 def check_one_of(name: str, value: object, choices: Sequence[object]) -> None:

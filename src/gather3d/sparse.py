@@ -10,7 +10,6 @@ Volumes are [B, C, D, H, W]; voxel coordinates are (b, z, y, x).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +24,7 @@ from .refusals import (
     check_type,
     check_whole,
 )
+from .voxels import neighbour_index
 
 Triple = tuple[int, int, int]
 
@@ -69,16 +69,26 @@ class SparseVolume:
             )
 
     def to_dense(self) -> Float[Tensor, "B C D H W"]:
-        """The same volume with its zeros: scatter along one flat dimension, then unfold it."""
+        """The same volume with its zeros: scatter along one flat dimension, then unfold it.
+
+        Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates.
+        Deterministic on the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export`
+        take it; `torch.func.vmap` maps over features, not over coords, whose values it checks.
+        """
         B, (D, H, W) = self.batch_size, self.shape
         flat = ravel_index(self.coords, (B, D, H, W))  # [V]
         dense = self.features.new_zeros(B * D * H * W, self.features.shape[1])
-        dense = dense.index_copy(0, flat, self.features)  # each row once, so a copy is enough
+        dense.index_copy_(0, flat, self.features)  # each row once, so a copy is enough
         return dense.unflatten(0, (B, D, H, W)).permute(0, 4, 1, 2, 3)
 
     @classmethod
     def from_dense(cls, volume: Float[Tensor, "B C D H W"]) -> "SparseVolume":
-        """The voxels of a dense volume in which any channel is not 0; differentiable."""
+        """The voxels of a dense volume in which any channel is not 0; differentiable.
+
+        Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.
+        `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map
+        over volume, whose zeros decide the shape.
+        """
         check_shapes(volume=(volume, "B C D H W"))
         coords = (volume != 0).any(1).nonzero()  # [V, 4], in row-major order, so sorted
         b, z, y, x = coords.unbind(1)
@@ -91,7 +101,8 @@ class KernelMap:
 
     Attributes:
         pairs: for each tap in (kz, ky, kx) order, kx fastest: (in_index [P], out_index [P]).
-            Within one tap no row stands twice on either side.
+            Within one tap no row stands twice on either side. The middle tap of a submanifold
+            map pairs every row with itself: one tensor, twice.
         coords_in, shape_in: the active voxels that are read, and their grid.
         coords_out, shape_out: the active voxels that are written, and their grid.
     """
@@ -144,6 +155,10 @@ def kernel_map(
         [([0], [1]), ([0, 1], [0, 1]), ([1], [0])]
 
     Submanifold sparse convolution (Graham et al., 2018); MinkowskiEngine's kernel map.
+
+    Runs with int32 or int64 coordinates. Deterministic on the CPU and on CUDA. Not for
+    `torch.compile(fullgraph=True)` or `torch.export`: how many rows it gives depends on values;
+    `torch.func.vmap` does not map over coords, whose values it checks.
     """
     check_shapes(coords=(coords, "V 4"))
     check_range("coords", coords, 0)
@@ -151,52 +166,34 @@ def kernel_map(
     kernel = check_triple("kernel_size", kernel_size, 1)
     stride = check_triple("stride", stride, 1)
     dilation = check_triple("dilation", dilation, 1)
+    B = int(coords[:, 0].max()) + 1 if len(coords) else 1
+    keys = ravel_index(coords, (B, *shape))  # refuses what is not in the grid
     if submanifold:
-        padding, shape_out = _centred(kernel, stride, padding, dilation), shape
-    else:
-        padding = tuple(k // 2 for k in kernel) if padding is None else padding
-        padding = check_triple("padding", padding, 0)
-        shape_out = check_kernel_fits(
-            "kernel_size", kernel, shape, kernel, stride, padding, dilation
-        )
+        _check_centred(kernel, stride, padding, dilation)
+        return KernelMap(_submanifold_pairs(coords, kernel, dilation), coords, shape, coords, shape)
 
-    device, B = coords.device, int(coords[:, 0].max()) + 1 if len(coords) else 1
-    flat_in = ravel_index(coords, (B, *shape))
-    if len(flat_in.unique()) < len(flat_in):
+    padding = tuple(k // 2 for k in kernel) if padding is None else padding
+    padding = check_triple("padding", padding, 0)
+    shape_out = check_kernel_fits("kernel_size", kernel, shape, kernel, stride, padding, dilation)
+    if not (keys[1:] > keys[:-1]).all() and len(keys.unique()) < len(keys):
         raise ValueError("coords: got a voxel twice, wanted each voxel once")
-    size_out = torch.tensor(shape_out, device=device)
-    reached = []  # for each tap, which inputs it reads, and the flat output that each is read for
-    for tap in product(*map(range, kernel)):
-        shift = [p - k * d for p, k, d in zip(padding, tap, dilation, strict=True)]
-        numerator = coords[:, 1:].long() + torch.tensor(shift, device=device)
-        zyx = numerator.div(torch.tensor(stride, device=device), rounding_mode="floor")
-        exact = zyx * torch.tensor(stride, device=device) == numerator
-        i = (exact & (zyx >= 0) & (zyx < size_out)).all(1).nonzero()[:, 0]
-        reached.append((i, ravel_index(torch.cat([coords[i, :1], zyx[i]], 1), (B, *shape_out))))
 
-    flat_out = flat_in.sort()[0] if submanifold else torch.cat([o for _, o in reached]).unique()
-    row_out = flat_in.argsort() if submanifold else torch.arange(len(flat_out), device=device)
-    pairs = []
-    for i, flat in reached:
-        place = torch.searchsorted(flat_out, flat).clamp(max=max(len(flat_out) - 1, 0))
-        active = flat_out[place] == flat  # always so, unless submanifold
-        pairs.append((i[active], row_out[place[active]]))
-    coords_out = coords if submanifold else unravel_index(flat_out, (B, *shape_out))
-    return KernelMap(tuple(pairs), coords, shape, coords_out, shape_out)
-
-
-def _centred(
-    kernel: Triple, stride: Triple, padding: int | Sequence[int] | None, dilation: Triple
-) -> Triple:
-    """The padding that puts a submanifold kernel's middle tap on its output."""
-    centred = tuple(d * (k // 2) for k, d in zip(kernel, dilation, strict=True))
-    if any(k % 2 == 0 for k in kernel):
-        raise ValueError(f"kernel_size: got {kernel}, wanted odd sizes for submanifold")
-    if stride != (1, 1, 1):
-        raise ValueError(f"stride: got {stride}, wanted 1 for submanifold")
-    if padding is not None and check_triple("padding", padding, 0) != centred:
-        raise ValueError(f"padding: got {padding}, wanted None or {centred} for submanifold")
-    return centred
+    # for every tap the flat output that reads each input, and whether there is one, axis by axis
+    flat = coords[:, 0].long()
+    there = torch.ones_like(flat, dtype=torch.bool)
+    for axis in range(3):
+        tap = torch.arange(kernel[axis], device=coords.device)[:, None]
+        number = coords[:, axis + 1].long() + padding[axis] - tap * dilation[axis]  # [k, V]
+        place = number.div(stride[axis], rounding_mode="floor")
+        exact = place * stride[axis] == number
+        there = there[..., None, :] & exact & (place >= 0) & (place < shape_out[axis])
+        flat = flat[..., None, :] * shape_out[axis] + place  # [kD, V], [kD, kH, V], [kD, kH, kW, V]
+    lengths = there.flatten(0, 2).sum(1).tolist()
+    i = there.nonzero()[:, 3].contiguous()
+    active, o = flat[there].unique(return_inverse=True)
+    pairs = tuple(zip(i.split(lengths), o.split(lengths), strict=True))
+    coords_out = unravel_index(active, (B, *shape_out))
+    return KernelMap(pairs, coords, shape, coords_out, shape_out)
 
 
 def apply_kernel_map(
@@ -222,6 +219,10 @@ def apply_kernel_map(
         tensor([[2.]])
 
     The gather-GEMM-scatter of spconv and TorchSparse (Tang et al., 2022).
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` maps over features
+    and weight.
     """
     check_type("rulebook", rulebook, KernelMap)
     check_shapes(
@@ -229,12 +230,18 @@ def apply_kernel_map(
         features=(features, "V Ci"),
         weight=(weight, "Co Ci kD kH kW"),
     )
-    taps = weight.flatten(2).permute(2, 1, 0)  # [K, Ci, Co]
+    taps = weight.flatten(2).permute(2, 0, 1).contiguous().mT  # [K, Ci, Co], copied cheaply
     if len(taps) != len(rulebook.pairs):
         raise ValueError(f"weight: got {len(taps)} taps, wanted {len(rulebook.pairs)}")
-    out = features.new_zeros(len(rulebook.coords_out), weight.shape[0])
-    for (i, o), tap in zip(rulebook.pairs, taps, strict=True):
-        out.index_add_(0, o, features[i] @ tap)  # in one tap no output row stands twice
+    middle = len(taps) // 2
+    i, o = rulebook.pairs[middle]
+    if whole := i is o and len(i) == len(features):  # every row with itself: nothing to gather
+        out = features @ taps[middle]
+    else:  # zeros of the product's dtype, which autocast may choose
+        out = (features[:0] @ taps[middle]).new_zeros(len(rulebook.coords_out), weight.shape[0])
+    for k, (i, o) in enumerate(rulebook.pairs):
+        if not (whole and k == middle):  # in one tap no output row stands twice
+            out.index_add_(0, o, features.index_select(0, i) @ taps[k])
     return out
 
 
@@ -269,6 +276,11 @@ def sparse_conv3d(
         tensor([[[[[5., 5., 5., 0.]]]]])
 
     SECOND (Yan et al., 2018); MinkowskiEngine (Choy et al., 2019); Graham et al. (2018).
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates. Deterministic
+    on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`: how many rows
+    it gives depends on values; `torch.func.vmap` maps over features, weight and bias, not over
+    coords, whose values it checks.
     """
     check_type("x", x, SparseVolume)
     check_shapes(**{"x.features": (x.features, "V Ci"), "weight": (weight, "Co Ci kD kH kW")})
@@ -281,3 +293,28 @@ def sparse_conv3d(
     if bias is not None:
         features = features + bias
     return SparseVolume(rulebook.coords_out, features, rulebook.shape_out, x.batch_size)
+
+
+def _submanifold_pairs(coords: Tensor, kernel: Triple, dilation: Triple) -> tuple:
+    """The pairs of every tap, from the taps after the middle: the others are their mirror image."""
+    table = neighbour_index(coords, kernel, dilation).T  # [K, V]
+    after = table[len(table) // 2 + 1 :]
+    there = after >= 0
+    lengths = there.sum(1).tolist()
+    tap, o = (index.contiguous() for index in there.nonzero().unbind(1))
+    read = list(zip(after[tap, o].split(lengths), o.split(lengths), strict=True))
+    own = torch.arange(len(coords), device=coords.device)
+    return (*((o, i) for i, o in reversed(read)), (own, own), *read)
+
+
+def _check_centred(
+    kernel: Triple, stride: Triple, padding: int | Sequence[int] | None, dilation: Triple
+) -> None:
+    """Refuse what does not put a submanifold kernel's middle tap on its output."""
+    centred = tuple(d * (k // 2) for k, d in zip(kernel, dilation, strict=True))
+    if any(k % 2 == 0 for k in kernel):
+        raise ValueError(f"kernel_size: got {kernel}, wanted odd sizes for submanifold")
+    if stride != (1, 1, 1):
+        raise ValueError(f"stride: got {stride}, wanted 1 for submanifold")
+    if padding is not None and check_triple("padding", padding, 0) != centred:
+        raise ValueError(f"padding: got {padding}, wanted None or {centred} for submanifold")

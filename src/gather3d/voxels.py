@@ -4,14 +4,17 @@ Here metres in (x, y, z) become voxels in (z, y, x), and nowhere else. A voxel i
 coordinates (b, z, y, x), by its row among the V active ones, and by its flat index.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .indexing import ravel_index, scatter_points, unravel_index
+from .indexing import scatter_points, unravel_index
 from .refusals import (
     check_cells,
     check_finite,
@@ -19,9 +22,12 @@ from .refusals import (
     check_positive,
     check_range,
     check_shapes,
+    check_triple,
     check_type,
     check_whole,
 )
+
+Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -82,41 +88,50 @@ def voxelize(
                 [0, 0, 0, 1]]), tensor([1, 0, 1]))
 
     VoxelNet's grouping (Zhou and Tuzel, 2018), without its limit of points per voxel.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 batch elements.
+    Deterministic on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`:
+    how many rows it gives depends on values; `torch.func.vmap` does not map over points and batch,
+    whose values it checks.
     """
     N = check_shapes(points=(points, "N 3"))["N"]
     voxel_size = check_positive("voxel_size", voxel_size)
     check_finite("points", points)
-    if batch is None:
-        batch = torch.zeros(N, dtype=torch.int64, device=points.device)
-    check_shapes(points=(points, "N 3"), batch=(batch, "N"))
-    check_range("batch", batch, 0)
-    if origin is None:
-        if N == 0:
-            raise ValueError("points: got no points and no origin, wanted one of them")
-        origin = points.amin(0)
-    check_shapes(points=(points, "N 3"), origin=(origin, "3"))
-    check_finite("origin", origin)
+    if batch is not None:
+        check_shapes(points=(points, "N 3"), batch=(batch, "N"))
+        check_range("batch", batch, 0)
+    if origin is not None:
+        check_shapes(points=(points, "N 3"), origin=(origin, "3"))
+        check_finite("origin", origin)
+    elif N == 0:
+        raise ValueError("points: got no points and no origin, wanted one of them")
+    columns = points.detach().unbind(1)
+    ends = [torch.stack(torch.aminmax(c)) for c in columns] if N else [origin.new_zeros(2)] * 3
+    ends = torch.stack(ends, dim=1)  # [2, 3]: the lowest x, y, z and the highest
 
     # float64, because float32's rounding of the quotient would move points across walls
-    origin = origin.double()
+    origin = (ends[0] if origin is None else origin.detach()).double()
     # and a tensor, because CUDA divides by a Python number by multiplying with its reciprocal
     edge = origin.new_tensor(voxel_size)
-    cell = torch.floor((points.double() - origin) / edge)  # [N, 3], xyz
-    if N and not (cell.abs() < 2**62).all():
+    ends = torch.floor((ends.double() - origin) / edge)  # the rule keeps order: these are the ends
+    if not (ends.abs() < 2**62).all():
         raise ValueError(
             f"voxel_size: got {voxel_size}, wanted a larger one: points lie 2^62 voxels away"
         )
-    xyz = cell.long()
-    low = xyz.amin(0).clamp(max=0) if N else xyz.new_zeros(3)
-    zyx = (xyz - low).flip(1)
-
-    coords = torch.cat([batch.long()[:, None], zyx], dim=1)  # [N, 4]
-    B, D, H, W = (int(n) + 1 for n in coords.amax(0)) if N else (0, 0, 0, 0)
+    low = ends[0].clamp(max=0).long()
+    W, H, D = (ends[1].long() - low + 1).tolist() if N else (0, 0, 0)
+    B = int(batch.max()) + 1 if N and batch is not None else min(N, 1)
     check_cells("voxel_size", voxel_size, (B, D, H, W))
-    flat = ravel_index(coords, (B, D, H, W))
-    flat, inverse, counts = torch.unique(flat, return_inverse=True, return_counts=True)
+
+    key = origin.new_zeros((), dtype=torch.int64) if batch is None else batch.long()
+    for axis, size in (2, D), (1, H), (0, W):  # z, y, x
+        cell = (columns[axis] - origin[axis, None]).div_(edge).floor_()  # [N], float64
+        key = key * size + cell.long().sub_(low[axis])
+    if B * D * H * W <= 2**31:
+        key = key.int()  # half the bytes, so they are sorted in half the time
+    key, inverse, counts = torch.unique(key, return_inverse=True, return_counts=True)
     return Voxels(
-        unravel_index(flat, (B, D, H, W)),
+        unravel_index(key, (B, D, H, W)),
         inverse,
         counts,
         origin + low.double() * voxel_size,
@@ -149,6 +164,11 @@ def pool(
                 [8.]])
 
     OpenPCDet's dynamic mean and max VFE.
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, values that
+    meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` maps over
+    features.
     """
     check_type("voxels", voxels, Voxels)
     check_shapes(**{"voxels.inverse": (voxels.inverse, "N"), "features": (features, "N C")})
@@ -175,6 +195,9 @@ def points_in_voxels(voxels: Voxels, k: int) -> Int[Tensor, "V {k}"]:
                 [ 0, -1]])
 
     VoxelNet's and SECOND's voxel buffers (spconv's `max_num_points_per_voxel`).
+
+    Deterministic on the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export` take
+    it; `torch.func.vmap` maps over inverse.
     """
     check_type("voxels", voxels, Voxels)
     check_whole("k", k, 1)
@@ -187,19 +210,22 @@ def points_in_voxels(voxels: Voxels, k: int) -> Int[Tensor, "V {k}"]:
 
 
 def neighbour_index(
-    coords: Int[Tensor, "V 4"], kernel_size: int = 3, dilation: int = 1
+    coords: Int[Tensor, "V 4"],
+    kernel_size: int | Sequence[int] = 3,
+    dilation: int | Sequence[int] = 1,
 ) -> Int[Tensor, "V K"]:
     """The row of each voxel's neighbours: what a convolution's taps read.
 
     out[v, t] = the row u with coords[u] = coords[v] + (0, dz, dy, dx), or -1 if there is none
 
     Taps come in (dz, dy, dx) order, dx fastest, each from -r to r in steps of dilation with
-    r = dilation · (kernel_size // 2); the middle one is the voxel itself.
+    r = dilation · (kernel_size // 2); the middle one is the voxel itself. In memory a tap's V
+    entries lie side by side.
 
     Args:
         coords: (b, z, y, x), no row twice, in any order.
-        kernel_size: odd, at least 1; K = kernel_size³.
-        dilation: the step between taps, at least 1.
+        kernel_size: odd, at least 1; K = kernel_size³. One number, or three in (z, y, x) order.
+        dilation: the step between taps, at least 1; one number or three.
 
     Raises:
         ValueError: kernel_size is even or below 1, dilation below 1, a voxel stands twice, or the
@@ -212,34 +238,75 @@ def neighbour_index(
         tensor([[-1,  0,  1],
                 [ 0,  1, -1]])
 
-    The indice pairs of spconv and the kernel map of MinkowskiEngine, as one table.
+    The indice pairs of spconv and the kernel map of MinkowskiEngine, as one table; found as Minuet
+    does (Yang et al., 2024), by a search in sorted keys.
+
+    Runs with int32 or int64 coordinates. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    coords, whose values it checks.
     """
     check_shapes(coords=(coords, "V 4"))
     check_integer("coords", coords)
-    if check_whole("kernel_size", kernel_size, 1) % 2 == 0:
+    kernel = check_triple("kernel_size", kernel_size, 1)
+    if any(k % 2 == 0 for k in kernel):
         raise ValueError(f"kernel_size: got {kernel_size}, wanted an odd number")
-    check_whole("dilation", dilation, 1)
+    dilation = check_triple("dilation", dilation, 1)
     check_range("coords", coords, 0)
-    V, reach = len(coords), dilation * (kernel_size // 2)
+    reach = [d * (k // 2) for k, d in zip(kernel, dilation, strict=True)]
+    V, K = len(coords), math.prod(kernel)
     if V == 0:
-        return coords.new_empty((0, kernel_size**3), dtype=torch.int64)
+        return coords.new_empty((0, K), dtype=torch.int64)
 
     # a margin around the grid, so that a step off one face never lands on the opposite one
-    margin = [0, reach, reach, reach]
-    most = coords.amax(0).tolist()
-    B, D, H, W = (n + 1 + 2 * m for n, m in zip(most, margin, strict=True))
-    check_cells("coords", f"coordinates up to {most}", (B, D, H, W))
-    margin = coords.new_tensor(margin, dtype=torch.int64)
-    coords = coords.long() + margin
-    keys, row = ravel_index(coords, (B, D, H, W)).sort()
-    if (keys[1:] == keys[:-1]).any():
-        twice = row[1:][keys[1:] == keys[:-1]][0]
-        raise ValueError(
-            f"coords: got {(coords[twice] - margin).tolist()} twice, wanted each voxel once"
-        )
+    most = coords.amax(0).long()
+    if not torch.compiler.is_compiling():
+        shape = [n + 1 + 2 * m for n, m in zip(most.tolist(), [0, *reach], strict=True)]
+        check_cells("coords", f"coordinates up to {most.tolist()}", shape)
+    D, H, W = (most[axis] + 1 + 2 * margin for axis, margin in enumerate(reach, 1))
+    b, z, y, x = coords.long().unbind(1)
+    flat = ((b * D + z + reach[0]) * H + y + reach[1]) * W + x + reach[2]
+    ordered = not torch.compiler.is_compiling() and bool((flat[1:] > flat[:-1]).all())
+    keys, row = (flat, None) if ordered else flat.sort()
+    if row is not None and not torch.compiler.is_compiling():
+        twice = row[1:][keys[1:] == keys[:-1]]
+        if len(twice):
+            raise ValueError(
+                f"coords: got {coords[twice[0]].tolist()} twice, wanted each voxel once"
+            )
 
-    step = torch.arange(-reach, reach + 1, dilation, device=coords.device)  # [kernel_size]
-    tap = (step[:, None, None] * H + step[:, None]) * W + step  # [k, k, k], as flat distances
-    wanted = ravel_index(coords, (B, D, H, W))[:, None] + tap.flatten()  # [V, K]
-    place = torch.searchsorted(keys, wanted).clamp(max=V - 1)
-    return row[place].where(keys[place] == wanted, -1)
+    table = _search(keys, H, W, kernel, dilation)
+    if row is not None:
+        row = torch.cat([row, row.new_tensor([-1])])  # a missing neighbour reads this one
+        table = torch.empty_like(table).index_copy(1, row[:-1], row[table])
+    return table.T
+
+
+def _search(keys: Tensor, H: Tensor, W: Tensor, kernel: Triple, dilation: Triple) -> Tensor:
+    """The neighbour table [K, V] of sorted keys in a grid of width W and height H.
+
+    Neighbours one step apart in x stand next to each other among the keys, or one of them is not
+    there: one search finds the first, and the others are found by walking on. And touching is
+    mutual: if u is v's neighbour at some tap, v is u's at the opposite one. So only the taps after
+    the middle are looked for.
+    """
+    V, K = len(keys), math.prod(kernel)
+    own = torch.arange(V, device=keys.device)
+    end = torch.cat([keys, keys.new_tensor([-1])])  # the place after the last key: no wanted key
+    table = keys.new_full((K, V + 1), -1)  # a column more, where what is not there is written
+    steps = [
+        range(-d * (k // 2), d * (k // 2) + 1, d) for k, d in zip(kernel, dilation, strict=True)
+    ]
+    for tap, (dz, dy, dx) in enumerate(product(*steps)):
+        if tap < K // 2:
+            continue
+        wanted = keys + ((dz * H + dy) * W + dx)
+        if tap == K // 2:
+            place = own
+        elif dx - 1 in steps[2]:  # the tap before this one was one step to the left
+            place = place + there
+        else:
+            place = torch.searchsorted(keys, wanted)
+        there = end.index_select(0, place) == wanted
+        table[tap, :V] = place.where(there, -1)
+        table[K - 1 - tap].index_copy_(0, place.where(there, V), own)
+    return table[:, :V]

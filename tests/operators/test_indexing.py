@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.functional import jacobian
 
 import gather3d
@@ -189,6 +189,71 @@ def test_half_types(device, dtype, reduce):
 REPEATED = torch.tensor([[[3, 0], [-1, 3], [1, 3]], [[-1, -1], [2, 0], [0, 0]]])
 
 
+@pytest.mark.parametrize("reduce", REDUCES)
+def test_with_and_without_a_missing_index(device, reduce):
+    """Nothing missing takes a shorter way: the rest may not notice one -1 more."""
+    index = REPEATED.to(device).clamp(min=0).flatten(1)  # [B, S]
+    longer = F.pad(index, (0, 1), value=-1)
+    x = whole(0, (2, 3, 4)).to(device)
+    picked, padded = (gather3d.gather_points(x, i, 7.0) for i in (index, longer))
+    close(padded, F.pad(picked, (0, 1), value=7.0))
+    sent = F.pad(picked, (0, 1), value=1e3)  # what goes nowhere must not be seen anywhere
+    got, wanted = (
+        gather3d.scatter_points(v, i, 5, reduce) for v, i in ((sent, longer), (picked, index))
+    )
+    assert got.shape == wanted.shape == (2, 3, 5)
+    close(got, wanted)
+
+
+def test_inputs_are_not_changed(device):
+    x, index = whole(0, (2, 3, 4)).to(device), REPEATED.to(device)
+    before = x.clone(), index.clone()
+    picked = gather3d.gather_points(x, index)
+    for reduce in REDUCES:
+        gather3d.scatter_points(picked, index, 4, reduce)
+    close(x, before[0])
+    close(index, before[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_mean_counts_past_what_the_dtype_can(device, dtype):
+    """float16 cannot count on from 2048, nor bfloat16 from 256: the count is a whole number."""
+    index = torch.zeros(1, 3000, dtype=torch.int64, device=device)
+    sent = torch.zeros(1, 1, 3000, dtype=dtype, device=device)
+    sent[..., 0] = 3000.0  # alone, so that the sum is not rounded
+    mean = gather3d.scatter_points(sent, index, 1, "mean")
+    close(mean.double(), torch.ones(1, 1, 1).double(), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("clouds", [1, 2])
+def test_one_cloud_or_more(device, clouds, missing):
+    """One cloud may be read in another way: values and both derivatives are those of the loop."""
+    index = REPEATED.to(device) if missing else REPEATED.to(device).clamp(min=0)
+    index = index[:clouds]
+    x = values(0, (2, 3, 4))[:clouds].to(device).requires_grad_()
+    picked = gather3d.gather_points(x, index, 7.0)
+    alike = [x[b][:, index[b].clamp(min=0)] for b in range(clouds)]
+    close(picked, torch.stack(alike).where(index[:, None] >= 0, 7.0), rtol=0, atol=0)
+
+    def read(x):  # squared, so that there is a second derivative
+        return gather3d.gather_points(x, index, 7.0).square()
+
+    assert gradcheck(read, x, nondet_tol=1e-12) and gradgradcheck(read, x, nondet_tol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("reduce", REDUCES)
+def test_second_derivatives(device, reduce, missing):
+    index = REPEATED.to(device) if missing else REPEATED.to(device).clamp(min=0)
+    sent = distinct(0, (2, 3, 3, 2)).to(device).requires_grad_()
+
+    def write(y):
+        return gather3d.scatter_points(y, index, 5, reduce).square()
+
+    assert gradgradcheck(write, sent, nondet_tol=1e-12)
+
+
 @pytest.mark.parametrize("fill", [0.0, 7.0])
 def test_gather_points_gradient(device, fill):
     features = values(0, (2, 3, 4)).to(device).requires_grad_()
@@ -260,6 +325,8 @@ def test_an_empty_grid_holds_nothing(device):
     assert gather3d.ravel_index(nothing, (3, 0)).shape == (0,)
     assert gather3d.unravel_index(nothing[:, 0], (3, 0)).shape == (0, 2)
     assert gather3d.ravel_index(torch.zeros(5, 0, dtype=torch.int64, device=device), ()).eq(0).all()
+    one_cell = gather3d.unravel_index(torch.zeros(5, dtype=torch.int32, device=device), ())
+    assert one_cell.shape == (5, 0) and one_cell.dtype == torch.int64
 
 
 INDEX = torch.tensor([[3, -1, 0, 3, 1]])

@@ -1,5 +1,7 @@
 """Searches against scipy's cKDTree, farthest points against their definition."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import gather3d
+from gather3d.datasets import load
 
 from .inputs import FLOATS, LAYOUTS, SEEDS, SIZES, close, place, values, whole
 
 SCALES = st.sampled_from([1e-3, 1.0, 1e3])  # millimetres to kilometres
+WAYS = st.sampled_from(["all pairs", "boxes"])
+
+
+def searching(way):
+    """Small clouds are searched by all pairs; here also by the way of the large ones."""
+    return patch.object(gather3d.points, "ALL_PAIRS", 0 if way == "boxes" else 2**22)
 
 
 @st.composite
@@ -35,11 +44,14 @@ def lengths(query, points, index):
     return np.linalg.norm(query[:, :, None] - picked, axis=3)
 
 
-@given(st.data(), clouds(), FLOATS, LAYOUTS)
-def test_knn(device, data, cloud, dtype, layout):
+@given(st.data(), clouds(), FLOATS, LAYOUTS, WAYS)
+def test_knn(device, data, cloud, dtype, layout, way):
     query, points = (x.to(dtype) for x in cloud)
     k = data.draw(st.integers(1, points.shape[1]))
-    distance, index = gather3d.knn(place(query, device, layout), place(points, device, layout), k)
+    with searching(way):
+        distance, index = gather3d.knn(
+            place(query, device, layout), place(points, device, layout), k
+        )
     assert (distance.dtype, index.dtype) == (dtype, torch.int64)
     index = index.cpu().numpy()
     query, points = query.double().numpy(), points.double().numpy()
@@ -51,23 +63,100 @@ def test_knn(device, data, cloud, dtype, layout):
     assert (ordered[..., 1:] > ordered[..., :-1]).all(), "a neighbour stands twice"
 
 
-@given(st.data(), scattered())
-def test_knn_index(device, data, cloud):
+@given(st.data(), scattered(), WAYS)
+def test_knn_index(device, data, cloud, way):
     query, points = cloud
     k = data.draw(st.integers(1, points.shape[1]))
-    _, index = gather3d.knn(query.to(device), points.to(device), k)
+    with searching(way):
+        _, index = gather3d.knn(query.to(device), points.to(device), k)
     for b in range(len(points)):
         close(index[b], cKDTree(points[b].numpy()).query(query[b].numpy(), range(1, k + 1))[1])
 
 
-def test_knn_in_blocks(device, monkeypatch):
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_knn_in_blocks(device, monkeypatch, way):
     """Many queries are searched part by part: the parts come back in order."""
-    query, points = values(0, (2, 50, 3)).to(device), values(1, (2, 7, 3)).to(device)
+    query, points = values(0, (2, 50, 3)).to(device), values(1, (2, 70, 3)).to(device)
     whole_search = gather3d.knn(query, points, 4)
-    monkeypatch.setattr(gather3d.points, "BLOCK", 100)
-    in_parts = gather3d.knn(query, points, 4)
+    monkeypatch.setattr(gather3d.points, "WIDE_BLOCK", 100)
+    monkeypatch.setattr(gather3d.points, "BLOCK", {})
+    with searching(way):
+        in_parts = gather3d.knn(query, points, 4)
     close(in_parts[0], whole_search[0])
     close(in_parts[1], whole_search[1])
+
+
+PLACES = {  # from normal numbers x [N, 3] and uniform ones u [N, 3]: hard for a grid or a tree
+    "scattered": lambda x, u: x,
+    "on a line": lambda x, u: x * [1, 0, 0],
+    "on a plane": lambda x, u: x * [1, 1, 0],
+    "on a lattice": lambda x, u: np.floor(16 * u),
+    "all in one place": lambda x, u: 0 * x + [1, 2, 3],
+    "half of them in one place": lambda x, u: np.where(u[:, :1] < 0.5, 0, x),
+    "a few dense clusters": lambda x, u: np.floor(5 * u[:, :1]) * 100 + x / 100,
+    "from millimetres to kilometres": lambda x, u: x * 10 ** (6 * u[:, :1] - 3),
+    "one very far away": lambda x, u: np.concatenate([[[1e9, -1e9, 1e9]], x[1:]]),
+    "far from the origin": lambda x, u: u + 1e4,
+}
+
+
+def places(name, shape, seed, dtype=torch.float64):
+    random = np.random.default_rng(seed)
+    x, u = random.standard_normal((*shape, 3)), random.random((*shape, 3))
+    each = [PLACES[name](*cloud) for cloud in zip(x, u, strict=True)]
+    return torch.from_numpy(np.stack(each)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", PLACES)
+def test_search_by_boxes(device, name, dtype):
+    """Every point asks, and so do places beside the cloud and far outside it."""
+    points = places(name, (2, 1500), 0, dtype)
+    asked = torch.cat([places(name, (2, 200), 1, dtype), values(2, (2, 9, 3), dtype) * 1e3], 1)
+    radius = 0.7
+    for query, k in ((points, 16), (asked, 16), (asked, 1), (asked, 70)):
+        with searching("boxes"):
+            on_device = points.to(device)
+            there = on_device if query is points else query.to(device)
+            distance, index = (x.cpu() for x in gather3d.knn(there, on_device, k))
+            inside, which = (x.cpu() for x in gather3d.ball_query(there, on_device, radius, k))
+        for b in range(2):
+            wanted, _ = cKDTree(points[b].double()).query(query[b].double(), range(1, k + 1))
+            close(distance[b], wanted)
+            close(inside[b], np.where(wanted <= radius, wanted, np.inf))
+        exact = {"query": query.double().numpy(), "points": points.double().numpy()}
+        close(distance, lengths(**exact, index=index.numpy()))
+        found = which >= 0
+        assert torch.equal(found, inside.isfinite())
+        close(inside[found], lengths(**exact, index=which.numpy())[found])
+        assert (index.sort(2)[0].diff(dim=2) > 0).all(), "a neighbour stands twice"
+
+
+def test_knn_of_the_whole_scan(device):
+    """69,792 points of very unequal density, 5,107 of them copies of one place."""
+    points = load("street").points
+    distance, index = gather3d.knn(*2 * [points[None].to(device)], 16)
+    wanted, _ = cKDTree(points.double()).query(points.double(), 16, workers=-1)
+    close(distance[0], wanted, rtol=1e-5, atol=1e-6)
+    apart = (points[index[0].cpu()] - points[:, None]).double().norm(dim=2)
+    close(apart, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_many_copies_of_one_place(device):
+    """The search leaves out the copies that no query needs, instead of comparing all of them."""
+    points = torch.ones(1, 30_000, 3, device=device)
+    compared = []
+    squared = gather3d.points._squared
+
+    def counted(offsets):
+        result = squared(offsets)
+        compared.append(result.numel())
+        return result
+
+    with patch.object(gather3d.points, "_squared", counted):
+        distance, index = gather3d.knn(points, points, 4)
+    assert distance.eq(0).all() and (index.sort(2)[0].diff(dim=2) > 0).all()
+    assert sum(compared) < 200 * 30_000
 
 
 def test_knn_far_from_the_origin(device):
@@ -78,12 +167,16 @@ def test_knn_far_from_the_origin(device):
     assert index.tolist() == [[[0, 1], [1, 0]]]
 
 
-@given(clouds(least=0), st.integers(1, 12), st.sampled_from([0.5, 1, 3.0, 5.0]), FLOATS, LAYOUTS)
-def test_ball_query(device, cloud, k, radius, dtype, layout):
+RADII = st.sampled_from([0.5, 1, 3.0, 5.0])
+
+
+@given(clouds(least=0), st.integers(1, 12), RADII, FLOATS, LAYOUTS, WAYS)
+def test_ball_query(device, cloud, k, radius, dtype, layout, way):
     query, points = (x.to(dtype) for x in cloud)
-    distance, index = gather3d.ball_query(
-        place(query, device, layout), place(points, device, layout), radius, k
-    )
+    with searching(way):
+        distance, index = gather3d.ball_query(
+            place(query, device, layout), place(points, device, layout), radius, k
+        )
     assert (distance.dtype, index.dtype) == (dtype, torch.int64)
     distance, index = distance.cpu().double().numpy(), index.cpu().numpy()
     query, points = query.double().numpy(), points.double().numpy()
@@ -102,10 +195,12 @@ def test_ball_query(device, cloud, k, radius, dtype, layout):
         )
 
 
-def test_ball_query_takes_a_point_at_exactly_the_radius(device):
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_ball_query_takes_a_point_at_exactly_the_radius(device, way):
     query = torch.zeros(1, 1, 3, device=device)
     points = torch.tensor([[[3.0, 4, 0], [0, 0, 5], [0, 3, -4], [5, 0, 0.1]]], device=device)
-    distance, index = gather3d.ball_query(query, points, radius=5, k=4)
+    with searching(way):
+        distance, index = gather3d.ball_query(query, points, radius=5, k=4)
     assert sorted(index[0, 0].tolist()) == [-1, 0, 1, 2]
     assert distance[0, 0, :3].tolist() == [5, 5, 5]
 
@@ -122,6 +217,20 @@ def test_farthest_point_sample(device, data, cloud, dtype, layout):
         apart, chosen = cdist(points[b], points[b], "sqeuclidean"), [start]
         while len(chosen) < m:
             chosen.append(int(apart[chosen].min(axis=0).argmax()))
+        assert got[b].tolist() == chosen
+
+
+@pytest.mark.parametrize("name", ["scattered", "on a lattice", "half of them in one place"])
+def test_farthest_points_of_many(device, name):
+    """As many as fill several rows; of equally far ones the first in storage order."""
+    points = places(name, (2, 700), 0)
+    got = gather3d.farthest_point_sample(points.to(device), 400, start=5)
+    for b in range(2):
+        nearest, chosen = np.full(700, np.inf), [5]
+        while len(chosen) < 400:
+            offset = points[b].numpy() - points[b, chosen[-1]].numpy()
+            nearest = np.minimum(nearest, (offset**2).sum(axis=1))
+            chosen.append(int(nearest.argmax()))
         assert got[b].tolist() == chosen
 
 
@@ -166,20 +275,34 @@ def test_interpolate_in_any_unit(device, scale):
     close(got, torch.tensor([[[2.0]]]))
 
 
-def test_gradients(device):
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_gradients(device, way):
     query, points = values(0, (2, 3, 3)).to(device), values(1, (2, 5, 3)).to(device)
     features = values(2, (2, 2, 5)).to(device)
     query, points, features = (x.requires_grad_() for x in (query, points, features))
     inside = gather3d.ball_query(query, points, 1.5, 4)[1] >= 0
     assert inside.any() and not inside.all()
-    tolerance = {"nondet_tol": 1e-12}
-    assert gradcheck(lambda q, p: gather3d.knn(q, p, 3)[0], (query, points), **tolerance)
-    assert gradcheck(
-        lambda q, p: gather3d.ball_query(q, p, 1.5, 4)[0][inside], (query, points), **tolerance
+    functions = (
+        (lambda q, p: gather3d.knn(q, p, 3)[0], (query, points)),
+        (lambda q, p: gather3d.ball_query(q, p, 1.5, 4)[0][inside], (query, points)),
+        (lambda q, p, f: gather3d.interpolate(q, p, f, 3), (query, points, features)),
     )
-    assert gradcheck(
-        lambda q, p, f: gather3d.interpolate(q, p, f, 3), (query, points, features), **tolerance
-    )
+    with searching(way):
+        for function, inputs in functions:
+            assert gradcheck(function, inputs, nondet_tol=1e-12)
+            assert gradgradcheck(function, inputs, nondet_tol=1e-12)
+
+
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_distances_with_and_without_a_gradient(device, way):
+    """What the search has found is not computed again, unless its gradient is wanted."""
+    query, points = (values(seed, (2, 9, 3)).to(device) for seed in range(2))
+    wanted = query.clone().requires_grad_()
+    with searching(way):
+        plain, differentiable = (gather3d.knn(q, points, 3)[0] for q in (query, wanted))
+        ball = gather3d.ball_query(wanted, points, 1.5, 3)[0]
+    assert differentiable.requires_grad and ball.requires_grad and not plain.requires_grad
+    close(plain, differentiable.detach())
 
 
 def test_gradient_on_top_of_a_point(device):

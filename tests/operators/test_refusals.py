@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, zeros
 
 import gather3d
+from gather3d.refusals import check_finite, check_range
 
 from .inputs import SEEDS, values
 
@@ -146,6 +147,44 @@ def test_one_bad_coordinate_among_many(device, seed, at, bad):
         gather3d.voxelize(points, 0.1)
     with pytest.raises(ValueError, match=rf"^points: got {bad} at \[0, {at // 3}, {at % 3}\]"):
         gather3d.farthest_point_sample(points[None], 2)
+
+
+@given(SEEDS, st.integers(0, 29), st.sampled_from([7, -1, 2**40]))
+def test_one_bad_coordinate_names_its_column(device, seed, at, bad):
+    coords = torch.from_numpy(np.random.default_rng(seed).integers(0, 5, (2, 5, 3)))
+    coords.view(-1)[at] = bad
+    with pytest.raises(IndexError, match=rf"^coords\[\.\.\., {at % 3}\]: got {bad}, wanted 0 … 4$"):
+        gather3d.ravel_index(coords.to(device), (5, 5, 5))
+
+
+def test_large_coordinates_are_finite(device):
+    """Their sum is not; the second look finds nothing to refuse."""
+    points = torch.full((4, 3), 3e38, device=device)
+    check_finite("points", points)
+    check_finite("points", torch.full((70, 3), 6e4, dtype=torch.float16, device=device))
+    points[2, 1] = NAN
+    with pytest.raises(ValueError, match=r"^points: got nan at \[2, 1\], wanted finite"):
+        check_finite("points", points)
+    with pytest.raises(ValueError, match=r"^points: got inf at \[0, 0\], wanted finite"):
+        check_finite("points", T([[INF, -INF, 0.0]], device=device))
+
+
+def test_the_range_says_what_is_least(device):
+    index = T([[3, -1, 0]], device=device)
+    assert check_range("index", index, -1, 4) == -1
+    assert check_range("index", index.clamp(min=2).int(), -1, 4) == 2
+    assert check_range("index", index[:, :0], -1, 4) == -1  # nothing to read: the worst that may be
+
+
+def test_meta_tensors_have_no_values_to_check():
+    """So shapes can be tried where no memory would hold the numbers."""
+    with torch.device("meta"):
+        index = whole(2, 2**31)
+        assert gather3d.gather_points(zeros(2, 64, 5), index).shape == (2, 64, 2**31)
+        sent = gather3d.scatter_points(zeros(2, 64, 2**31), index, 2**32, "mean")
+        assert sent.shape == (2, 64, 2**32)
+        assert gather3d.ravel_index(whole(2**31, 3), (9, 9, 9)).shape == (2**31,)
+        check_finite("points", zeros(2**31, 3))
 
 
 def test_numpy_numbers_are_numbers(device):

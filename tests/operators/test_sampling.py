@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import gather3d
+from gather3d import sampling
 
 from .inputs import FLOATS, LAYOUTS, SEEDS, SIZES, close, place, values
 
@@ -96,9 +97,78 @@ def test_trilinear_sample_gradient(device, padding):
     assert ((coords - coords.round()).abs() > 1e-3).all()  # between the kinks
     assert (coords < -1).any() and (coords > 4).any()
     coords = coords.to(device).requires_grad_()
-    assert gradcheck(
-        lambda v, c: gather3d.trilinear_sample(v, c, padding), (volume, coords), nondet_tol=1e-12
+
+    def sample(volume, coords):
+        return gather3d.trilinear_sample(volume, coords, padding)
+
+    assert gradcheck(sample, (volume, coords), nondet_tol=1e-12)
+    assert gradgradcheck(sample, (volume, coords), nondet_tol=1e-12)
+
+
+@PADDINGS
+def test_more_channels_and_samples_than_are_held_at_once(device, padding, monkeypatch):
+    """Two blocks of channels and a rest; the backward pass in parts of three samples."""
+    monkeypatch.setattr(sampling, "PART", 3)
+    volume = values(0, (2, 2 * sampling.BLOCK + 3, 3, 4, 5)).to(device).requires_grad_()
+    coords = torch.from_numpy(np.random.default_rng(1).uniform(-1.9, 5.9, (2, 7, 3)))
+    coords = coords.to(device).requires_grad_()
+    got = gather3d.trilinear_sample(volume, coords, padding)
+    grid = 2 * coords / torch.tensor([2, 3, 4], device=device) - 1
+    grid = grid.flip(-1)[:, :, None, None]
+    wanted = F.grid_sample(volume, grid, "bilinear", padding, align_corners=True)[..., 0, 0]
+    close(got, wanted)
+    upstream = values(2, tuple(got.shape)).to(device)
+    ours = torch.autograd.grad(got, (volume, coords), upstream)
+    theirs = torch.autograd.grad(wanted, (volume, coords), upstream)
+    for mine, other in zip(ours, theirs, strict=True):
+        close(mine, other)
+
+
+@pytest.mark.parametrize("copies", [1, 40])
+@pytest.mark.parametrize("hole", [float("nan"), float("inf")])
+def test_what_is_not_read_does_not_show(device, hole, copies):
+    """A sample with no corner inside is 0 whatever the volume holds, and so are its gradients;
+    half outside, only the voxels that it reads count, as in F.grid_sample. In few samples of a
+    volume, and in many."""
+    volume = torch.full((1, 1, 3, 3, 3 * (42 - copies)), hole, device=device)
+    volume[..., 0] = 2.0
+    outside = [[-1.5, 1, 2], [1, 3, 2], [1, 1, 123], [7, -9, 2], [1, 1, 1e9]]
+    coords = torch.tensor([[*outside, [0.5, 1.5, -0.5]] * copies], device=device)
+    coords.requires_grad_()
+    got = gather3d.trilinear_sample(volume, coords)
+    assert got[0, 0].tolist() == [0, 0, 0, 0, 0, 1] * copies
+    got.sum().backward()
+    assert coords.grad[0].tolist() == ([[0, 0, 0]] * 5 + [[0, 0, 2]]) * copies
+
+
+@PADDINGS
+def test_few_samples_and_many_are_the_same(device, padding, monkeypatch):
+    """Where few voxels are read, they are gathered; else all are copied to a table."""
+    volume = values(0, (2, 3, 6, 7, 8)).to(device).requires_grad_()
+    coords = torch.from_numpy(np.random.default_rng(1).uniform(-1.9, 8.9, (2, 400, 3)))
+    coords = coords.to(device).requires_grad_()
+    monkeypatch.setattr(sampling, "_WeightedBag", None)  # nothing of it is used by the few
+    few = torch.cat(
+        [gather3d.trilinear_sample(volume, part, padding) for part in coords.split(5, dim=1)], 2
     )
+    monkeypatch.undo()
+    many = gather3d.trilinear_sample(volume, coords, padding)
+    close(few, many)
+    upstream = values(2, tuple(few.shape)).to(device)
+    first = torch.autograd.grad(few, (volume, coords), upstream)
+    second = torch.autograd.grad(many, (volume, coords), upstream)
+    for one, other in zip(first, second, strict=True):
+        close(one, other)
+
+
+@pytest.mark.parametrize("side", [1287, 2000])  # 1290³ < 2³¹ < 2003³
+def test_rows_of_a_large_table(side):
+    at = torch.tensor([[0.5, side - 1.5]], dtype=torch.float64)
+    row, weight = sampling._eight_rows([at, at, at], (side,) * 3)
+    low, n = torch.tensor([1, side - 1]), side + 3  # of the table
+    wanted = [((low + z) * n + low + y) * n + low + x for z, y, x in np.ndindex(2, 2, 2)]
+    assert row[0].long().equal(torch.stack(wanted, dim=1))
+    assert weight.eq(1 / 8).all()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +211,17 @@ def test_half_types(device, dtype):
     got = gather3d.trilinear_sample(volume, coords)
     assert got.dtype == dtype
     assert got.tolist() == [[[3.5, 4.5, 3.5]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_exact_positions_in_a_half_volume(device, dtype):
+    """Values and weights meet in the wider type, as everywhere in torch."""
+    volume = torch.arange(3000.0).to(device, dtype)[None, None, None, None]
+    coords = torch.tensor([[[0, 0, 2000.25]]], device=device)
+    got = gather3d.trilinear_sample(volume, coords)
+    assert got.dtype == torch.float32
+    low, high = volume.flatten()[2000:2002].tolist()
+    assert got.item() == 0.75 * low + 0.25 * high
 
 
 KERNELS = st.sampled_from([(1, 1, 1), (3, 3, 3), (1, 3, 2), (2, 1, 3)])
@@ -249,6 +330,7 @@ def test_deform_conv3d_gradient(device):
     bias, mask = values(2, (2,)), values(3, (1, 4, 2, 2, 2))
     inputs = tuple(x.to(device).requires_grad_() for x in (input, offset, weight, bias, mask))
     assert gradcheck(gather3d.deform_conv3d, inputs, nondet_tol=1e-12)
+    assert gradgradcheck(gather3d.deform_conv3d, inputs, nondet_tol=1e-12)
 
 
 def test_an_empty_batch(device):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import gather3d
 from gather3d import SparseVolume
@@ -178,6 +178,38 @@ def test_kernel_map(device, dense, kernel, stride, padding, dilation):
         assert len(pairs) == len(set(pairs)) and set(pairs) == wanted
 
 
+@given(volumes(), st.sampled_from([1, 3, (1, 3, 5), (5, 1, 3)]), DILATIONS, SEEDS, st.booleans())
+def test_submanifold_kernel_map(device, dense, kernel, dilation, seed, shuffled):
+    """Pairs of active voxels; in the order of the outputs, if the coordinates are in order."""
+    coords = SparseVolume.from_dense(dense).coords
+    if shuffled:
+        order = torch.Generator().manual_seed(seed % 2**31)
+        coords = coords[torch.randperm(len(coords), generator=order)]
+    shape, kernel, apart = tuple(dense.shape[2:]), three(kernel), three(dilation)
+    got = gather3d.kernel_map(coords.to(device), shape, kernel, dilation=dilation, submanifold=True)
+    close(got.coords_out, coords)
+    row = {tuple(c): i for i, c in enumerate(coords.tolist())}
+    for tap, (i, o) in zip(np.ndindex(kernel), got.pairs, strict=True):
+        step = [(k - n // 2) * d for k, n, d in zip(tap, kernel, apart, strict=True)]
+        read = [(b, *np.add(zyx, step).tolist()) for b, *zyx in coords.tolist()]
+        wanted = [(row[place], at) for at, place in enumerate(read) if place in row]
+        pairs = list(zip(i.tolist(), o.tolist(), strict=True))
+        assert (sorted(pairs) if shuffled else pairs) == (sorted(wanted) if shuffled else wanted)
+
+
+def test_a_tap_of_the_same_rows_on_both_sides(device):
+    """Every row with itself needs no gather; some rows with themselves are not every row."""
+    features, weight = values(0, (4, 2)).to(device), values(1, (3, 2, 1, 1, 1)).to(device)
+    rows = torch.tensor([2, 0, 3, 1], device=device)
+    coords = torch.tensor([[0, 0, 0, x] for x in range(4)], device=device)
+    for count in (4, 2, 0):
+        some = rows[:count]
+        rulebook = gather3d.KernelMap(((some, some),), coords, (1, 1, 4), coords, (1, 1, 4))
+        wanted = torch.zeros(4, 3, dtype=torch.float64, device=device)
+        wanted[some] = features[some] @ weight[:, :, 0, 0, 0].T
+        close(gather3d.apply_kernel_map(features, weight, rulebook), wanted)
+
+
 @given(volumes(), KERNELS, STEPS, st.sampled_from([0, 1, (0, 1, 0)]), DILATIONS, SEEDS)
 def test_transpose(device, dense, kernel, stride, padding, dilation, seed):
     """The rulebook read backwards is F.conv_transpose3d, at the voxels it was made from."""
@@ -237,6 +269,7 @@ def test_gradients(device, submanifold, kernel):
 
     inputs = tuple(t.clone().requires_grad_() for t in (x.features, weight, bias))
     assert gradcheck(convolve, inputs, nondet_tol=1e-12, fast_mode=True)
+    assert gradgradcheck(convolve, inputs, nondet_tol=1e-12, fast_mode=True)
 
 
 def test_from_dense_gradient(device):
@@ -245,6 +278,15 @@ def test_from_dense_gradient(device):
     )
     SparseVolume.from_dense(dense).features.square().sum().backward()
     close(dense.grad, 2 * dense.detach())
+
+
+def test_a_voxel_twice(device):
+    for coords in ([[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]], [[0, 0, 0, 1], [0, 0, 0, 1]]):
+        for submanifold in (True, False):
+            with pytest.raises(ValueError, match=r"^coords: got .* twice, wanted each voxel once$"):
+                gather3d.kernel_map(
+                    torch.tensor(coords, device=device), (1, 1, 2), submanifold=submanifold
+                )
 
 
 def test_half_types(device):

@@ -1,5 +1,7 @@
 """Voxels against numpy's unique, neighbours against a dict of tuples and a cKDTree."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,30 @@ def test_the_cells_around_zero_are_one_voxel_each(device):
     close(got.origin, np.array([-0.2, 0, 0]))
 
 
+@pytest.mark.parametrize("width", [2**15, 2**16])
+def test_a_key_of_32_bits_is_used_only_where_it_holds(device, width):
+    """2^31 cells are the most; in the larger grid it would put z = 0 and z = 1 together."""
+    height = 2**31 // width
+    cells = [[0, 0, 0], [width - 1, height - 1, 0], [5, 7, 0]]
+    if width == 2**16:
+        height *= 2
+        cells += [[0, 0, 1], [5, 7, 1], [width - 1, height - 1, 1]]
+    xyz = torch.tensor(cells, device=device)
+    got = gather3d.voxelize(xyz.double() + 0.5, 1.0, origin=torch.zeros(3, device=device))
+    close(got.coords[got.inverse][:, 1:], xyz.flip(1))
+    assert len(got.coords) == len(cells) and got.shape == (len(cells) // 3, height, width)
+    assert got.coords.dtype == torch.int64
+
+
+def test_voxelize_leaves_its_input_alone(device):
+    points = values(0, (9, 3)).to(device)
+    before, leaf = points.clone(), points.clone().requires_grad_()
+    one = gather3d.voxelize(points, 0.5, origin=torch.ones(3, dtype=torch.float64, device=device))
+    assert torch.equal(points, before)
+    two = gather3d.voxelize(leaf, 0.5)
+    assert not two.origin.requires_grad and one.origin.dtype == torch.float64
+
+
 def test_no_points_but_an_origin(device):
     got = gather3d.voxelize(
         torch.zeros(0, 3, device=device), 0.1, origin=torch.ones(3, device=device)
@@ -161,6 +187,42 @@ def test_neighbour_index(device, coords, size, dilation, dtype, layout):
         for b, z, y, x in coords.tolist()
     ]
     assert got.tolist() == wanted
+
+
+@given(
+    active(),
+    st.sampled_from([(1, 3, 5), (5, 1, 3), (3, 3, 1), (1, 1, 7)]),
+    st.sampled_from([1, (2, 1, 1), (1, 1, 3), (1, 40, 2)]),
+)
+def test_neighbour_index_of_three_sizes(device, coords, kernel, dilation):
+    got = gather3d.neighbour_index(coords.to(device), kernel, dilation)
+    row = {tuple(c): v for v, c in enumerate(coords.tolist())}
+    apart = (dilation,) * 3 if isinstance(dilation, int) else dilation
+    steps = [np.arange(-(k // 2), k // 2 + 1) * d for k, d in zip(kernel, apart, strict=True)]
+    taps = list(product(*(s.tolist() for s in steps)))
+    wanted = [
+        [row.get((b, z + dz, y + dy, x + dx), -1) for dz, dy, dx in taps]
+        for b, z, y, x in coords.tolist()
+    ]
+    assert got.tolist() == wanted
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_neighbours_in_long_runs(device, shuffled):
+    """Full lines, lines with gaps, and no line at all, side by side."""
+    volume = torch.zeros(2, 5, 6, 40, dtype=torch.bool)
+    volume[:, ::2, 1:4] = True
+    volume[0, 1, :, ::2] = True
+    volume[1, 3, 2:4, 5:30:3] = True
+    coords = volume.nonzero()
+    if shuffled:
+        coords = coords[torch.randperm(len(coords), generator=torch.Generator().manual_seed(0))]
+    row = torch.full((2, 7, 8, 42), -1)  # with a margin, so that no step leaves it
+    b, z, y, x = coords.unbind(1)
+    row[b, z + 1, y + 1, x + 1] = torch.arange(len(coords))
+    taps = product((0, 1, 2), repeat=3)
+    wanted = torch.stack([row[b, z + k, y + j, x + i] for k, j, i in taps], dim=1)
+    close(gather3d.neighbour_index(coords.to(device)), wanted)
 
 
 @given(active(), st.sampled_from([3, 5]), st.integers(1, 2))

@@ -1,7 +1,7 @@
 """The operators against packages that do the same and that no one here wrote.
 
-Where requirements.txt, beside this file, installs a package, its tests run; where it leaves one out,
-because there is no wheel for the platform, they are skipped and say so.
+Where requirements.txt beside this file installs a package, its tests run; where it leaves one out
+(no wheel for the platform), they are skipped and say so.
 """
 
 from importlib import import_module

@@ -1,0 +1,90 @@
+"""torch.compile(fullgraph=True) gives what the operator gives, or says why it cannot.
+
+Each graph is made from one set of values and then used on another, with missing indices where there
+were none, so that a value that was built into it shows.
+"""
+
+import importlib.util
+import shutil
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+import gather3d
+
+from . import operators
+from .operators import CASES, PROMISES, Run, all_there
+
+
+@pytest.fixture(autouse=True)
+def as_installed(monkeypatch):
+    """A second copy of the package, without the checks of its annotations, which no graph can hold
+    and which nobody has outside these tests."""
+    if (name := "gather3d_as_installed") not in sys.modules:
+        where = gather3d.__spec__
+        spec = importlib.util.spec_from_file_location(
+            name, where.origin, submodule_search_locations=where.submodule_search_locations
+        )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    monkeypatch.setattr(operators, "g", sys.modules[name])
+
+
+TAKEN = [c for c in CASES if PROMISES[c.operator].graph is None]
+REFUSED = [c for c in CASES if PROMISES[c.operator].graph is not None]
+
+
+def compiled(run: Run, backend: str) -> Run:
+    torch._dynamo.reset()
+    return torch.compile(run, fullgraph=True, backend=backend)
+
+
+def gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    floats = [out for out in outputs if out.is_floating_point()]
+    leaves = [t for t in tensors.values() if t.requires_grad]
+    return torch.autograd.grad([out.square().sum() for out in floats], leaves)
+
+
+@pytest.mark.parametrize("case", TAKEN, ids=lambda c: c.name)
+def test_one_graph_gives_the_same(device, case):
+    """Values and gradients, through the graph that every backend starts from."""
+    run, tensors = case.build(device)
+    for t in tensors.values():
+        t.requires_grad_(case.gradient and t.is_floating_point())
+    graph = compiled(run, "aot_eager")
+    graph(**all_there(tensors))
+    got, wanted = graph(**tensors), run(**tensors)
+    if case.gradient:
+        got += gradients(got, tensors)
+        wanted += gradients(wanted, tensors)
+    for a, b in zip(got, wanted, strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b)
+
+
+# no processes to compile in beside this one, and no trials of which vector instructions there are
+ONCE = {"compile_threads": 1, "cpp.vec_isa_ok": True}
+ONE_OF_EACH = {case.operator: case for case in reversed(TAKEN)}.values()
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda c: c.name)
+def test_the_default_backend_gives_the_same(device, case):
+    """Through inductor, which writes C++ (or Triton) and compiles it: some seconds each."""
+    run, tensors = case.build(device)
+    with torch._inductor.config.patch(ONCE):
+        graph = compiled(run, "inductor")
+        graph(**all_there(tensors))
+        got = graph(**tensors)
+    for a, b in zip(got, run(**tensors), strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda c: c.name)
+def test_what_cannot_be_one_graph_says_so(device, case):
+    run, tensors = case.build(device)
+    with pytest.raises((torch._dynamo.exc.TorchDynamoException, IndexError)):
+        compiled(run, "eager")(**tensors)
