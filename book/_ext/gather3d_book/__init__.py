@@ -11,6 +11,7 @@ mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 exercises    a page for the exercises of a chapter, made from the instructor's master
 status       the table of all notebooks: cells, run times, the machine they ran on
+ledger       how far the CPU and a GPU agree, and whether that is older than the book (digest)
 page         what a page says about itself: description, viewport, names of its controls
 repository   launch buttons and links, from the repository that publishes the book
 lean         scripts that wait, code with fewer tags
@@ -31,6 +32,7 @@ from . import (
     figures,
     images,
     lean,
+    ledger,
     mathml,
     page,
     posters,
@@ -54,6 +56,7 @@ PARTS = (
     cards,
     exercises,
     status,
+    ledger,
     page,
     repository,
     lean,
