@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
-_LONG = 0.4  # seconds that one row may take in all; a slow one still gets two turns
 _COLUMNS = ("", "time", "must move", "GB/s", "against baseline")
 
 
@@ -108,6 +107,7 @@ def compare(
     threads: int = 1,
     rounds: int = 8,
     min_run_time: float = 0.02,
+    longest: float = 0.4,
 ) -> Comparison:
     """Time a few ways to do the same, in turns, so that noise hits all of them alike.
 
@@ -127,6 +127,7 @@ def compare(
             threads each kernel happens to start.
         rounds: how often each row gets its turn (a slow one less often, but at least twice).
         min_run_time: seconds of each turn.
+        longest: seconds that one row may take in all; a slow one still gets two turns.
 
     Raises:
         ValueError: no rows, a row without bytes, a baseline that is not a row.
@@ -153,7 +154,7 @@ def compare(
     spent = dict.fromkeys(rows, 0.0)
     for turn in range(rounds):
         for name, timer in timers.items():
-            if turn >= 2 and spent[name] > _LONG:
+            if turn >= 2 and spent[name] > longest:
                 continue  # it takes so long that a few turns say enough
             start = time.perf_counter()
             times[name].append(timer.blocked_autorange(min_run_time=min_run_time).median)

@@ -13,6 +13,8 @@ WORDS = {"caption": "What to notice.", "alt": "What it shows."}
 RANDOM = torch.Generator().manual_seed(0)
 CLOUD = torch.rand(70_000, 3, generator=RANDOM) * torch.tensor([80.0, 40.0, 8.0])
 GRID = torch.cartesian_prod(*[torch.arange(12)] * 3)[::2][:800].float()
+WORK = {"few": (1e6, 4e6, 1e-3), "many": (1e9, 1e7, 2e-2)}  # operations, bytes, seconds
+MACHINE = {"bandwidth": {"memory": 1e10, "cache": 4e10}, "peak": 1e11}
 
 
 def size(figure: go.Figure) -> int:
@@ -22,6 +24,7 @@ def size(figure: go.Figure) -> int:
 PICTURES = {
     "scene": lambda **words: figures.scene(figures.points(CLOUD[:50]), **words),
     "chart": lambda **words: figures.chart(figures.line([0, 1], [2, 3]), **words),
+    "roofline": lambda **words: figures.roofline(WORK, **MACHINE, **words),
     "image": lambda **words: figures.image(torch.rand(4, 5), **words),
     "images": lambda **words: figures.images({"a": torch.rand(4, 5)}, **words),
     "slider": lambda **words: figures.slider(PICTURES["chart"], [1, 2], "n", **words),
@@ -42,7 +45,7 @@ def test_every_picture_needs_its_words(name, word):
         PICTURES[name](**{key: value for key, value in WORDS.items() if key != word})
 
 
-@pytest.mark.parametrize("name", ["scene", "chart", "image", "images"])
+@pytest.mark.parametrize("name", ["scene", "chart", "roofline", "image", "images"])
 def test_figures_carry_words_height_and_no_background(name):
     figure = PICTURES[name](**WORDS)
     assert figure.layout.meta == WORDS
@@ -63,6 +66,17 @@ def test_a_scene_has_equal_aspect_and_shows_everything():
     assert box.xaxis.range[0] < 0 and box.xaxis.range[1] > 92
     assert [box[f"{d}axis"].title.text for d in "xyz"] == ["x (m)", "y (m)", "z (m)"]
     assert box.bgcolor == "rgba(0,0,0,0)"
+
+
+def test_a_roofline_is_the_lower_of_two_limits():
+    memory, cache, reached = figures.roofline(WORK, **MACHINE, **WORDS).data
+    for roof, slope in ((memory, 10), (cache, 40)):
+        assert roof.y == pytest.approx([min(100, slope * x) for x in roof.x])
+        assert roof.x[0] < 0.25 and roof.x[1] == 100 / slope and roof.x[2] > 100
+    assert [memory.name, cache.name, *reached.text] == ["memory", "cache", "few", "many"]
+    assert memory.line.dash != cache.line.dash
+    assert reached.x == (0.25, 100) and reached.y == (1, 50)
+    assert reached.textposition == ("top right", "bottom left")  # within the picture
 
 
 @pytest.mark.parametrize("camera", [None, "corner", "front", "side", "top", (1.0, 0.0, 1.0)])
@@ -117,6 +131,10 @@ def test_layers_refuse_what_cannot_be_drawn(layer):
     ("call", "message"),
     [
         (lambda: figures.scene(**WORDS), "layers: got none"),
+        (lambda: figures.roofline({}, **MACHINE, **WORDS), "work: got none"),
+        (lambda: figures.roofline(WORK, bandwidth={}, peak=1, **WORDS), "bandwidth: got none"),
+        (lambda: figures.roofline(WORK, bandwidth={"a": 1}, peak=0, **WORDS), "peak: got 0"),
+        (lambda: figures.roofline({"a": (0, 1, 1)}, **MACHINE, **WORDS), r"a: got \(0, 1, 1\)"),
         (lambda: figures.scene(figures.line([0], [1]), **WORDS), "number 0 is a scatter"),
         (lambda: figures.chart(figures.points(CLOUD[:2]), **WORDS), "number 0 is a scatter3d"),
         (lambda: figures.points(CLOUD[:2], role="blue"), "role: got 'blue'"),

@@ -27,6 +27,7 @@ A picture is one call, made of layers, and never without words: `caption` says w
 
     scene    points cubes wire segments arrows mesh       a picture in space
     chart    line bars markers segments arrows            a picture in the plane
+    roofline                                              what a machine reaches, and some work
     image    and, over it, markers line segments arrows   an image of numbers
     images                                                several, on one scale
     slider                                                one of these, over a few values
@@ -42,7 +43,7 @@ from .diagrams import matrix, reads, table, tape, tensors, writes
 from .layers import arrows, bars, cubes, line, markers, mesh, points, segments, wire
 from .listing import source
 from .origins import sources
-from .plots import chart, image, images, scene
+from .plots import chart, image, images, roofline, scene
 from .sliders import slider
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "mesh",
     "points",
     "reads",
+    "roofline",
     "scene",
     "segments",
     "slider",

@@ -1,4 +1,4 @@
-"""Pictures that plotly draws: a scene in space, a chart, an image, several images.
+"""Pictures that plotly draws: a scene in space, a chart, a roofline, an image, several images.
 
 Each is one call, needs a `caption` (what to notice) and an `alt` (what it shows), and is a
 plotly figure that you may change as you like. Backgrounds are transparent and lines are middle
@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .inputs import compact, described, evenly, numbers
-from .layers import _bar, _ends
-from .palette import GRID, GRID_IN_SPACE, INDEX, INK, RESULT, SCALE, SOURCE, WRONG
+from .layers import _bar, _ends, line
+from .palette import GRID, GRID_IN_SPACE, INDEX, INK, RESULT, SCALE, SOURCE, SYMBOLS, WRONG
 
 _AXIS = {
     "gridcolor": GRID,
@@ -158,6 +158,81 @@ def chart(
                 **({"scaleanchor": "x"} if equal else {}),
             },
         },
+    )
+
+
+def roofline(
+    work: dict[str, tuple[float, float, float]],
+    *,
+    bandwidth: dict[str, float],
+    peak: float,
+    caption: str,
+    alt: str,
+    height: int = 400,
+) -> go.Figure:
+    """The roofline of a machine, and under it what some work reached.
+
+    roof(I) = min(peak, bandwidth · I),   I = operations / bytes that must move
+
+    Args:
+        work: name → (operations, bytes that must move, seconds), each above 0.
+        bandwidth: name → bytes a second, one slope for each kind of memory.
+        peak: operations a second, where memory does not matter.
+        caption: what to notice, printed under the picture.
+        alt: what the picture shows, for a reader who cannot see it.
+        height: in pixels.
+
+    Raises:
+        ValueError: no work, no bandwidth, a number that is not above 0, or an empty caption or alt.
+
+    Example:
+        >>> figure = roofline(
+        ...     {"sum": (1e6, 4e6, 1e-3)}, bandwidth={"memory": 1e10}, peak=1e11,
+        ...     caption="A quarter of an operation a byte.", alt="A slope, a level line, a dot."
+        ... )
+        >>> figure.data[-1].x, figure.data[-1].y
+        ((0.25,), (1.0,))
+    """
+    if not work or not bandwidth:
+        raise ValueError(f"{'bandwidth' if work else 'work'}: got none, wanted at least one")
+    for name, amounts in (*work.items(), *bandwidth.items(), ("peak", peak)):
+        if not (np.asarray(amounts) > 0).all():
+            raise ValueError(f"{name}: got {amounts}, wanted numbers above 0")
+    intensity = {name: operations / moved for name, (operations, moved, _) in work.items()}
+    left = min(intensity.values()) / 2
+    right = 4 * max(*intensity.values(), peak / min(bandwidth.values()))
+    roofs = []
+    for k, (name, slope) in enumerate(bandwidth.items()):
+        x = [left, peak / slope, right]
+        y = [min(peak, slope * at) / 1e9 for at in x]
+        roofs.append(line(x, y, role="missing" if k else "context", name=name))
+    middle = math.sqrt(left * right)
+    rank = {name: k for k, name in enumerate(sorted(intensity, key=intensity.get))}
+    beside = [  # a name leans to the middle, above and below in turn: names do not meet
+        f"{('top', 'bottom')[rank[name] % 2]} {'right' if x < middle else 'left'}"
+        for name, x in intensity.items()
+    ]
+    reached = go.Scatter(
+        x=tuple(intensity.values()),
+        y=tuple(operations / seconds / 1e9 for operations, _, seconds in work.values()),
+        mode="markers+text",
+        text=list(work),
+        textposition=beside,
+        marker={"color": RESULT, "symbol": SYMBOLS["result"], "size": 10},
+        hovertemplate="%{text}: %{x:.3g} a byte, %{y:.3g} billion a second<extra></extra>",
+        showlegend=False,
+        cliponaxis=False,
+    )
+    return chart(
+        *roofs,
+        reached,
+        caption=caption,
+        alt=alt,
+        x="operations for each byte that must move",
+        y="billion operations a second",
+        log_x=True,
+        log_y=True,
+        height=height,
     )
 
 

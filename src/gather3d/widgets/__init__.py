@@ -10,6 +10,7 @@ They run in a notebook, with their state in step with Python, and on a page with
     SampleExplorer     a value between eight voxels, and its gradient
     ScatterExplorer    where values go, and what if two meet
     VoxelExplorer      points become voxels, voxels become rows of memory
+    WarpExplorer       32 threads read at once, and memory moves in sectors
 """
 
 from .deform_explorer import DeformExplorer
@@ -20,6 +21,7 @@ from .rulebook_explorer import RulebookExplorer
 from .sample_explorer import SampleExplorer
 from .scatter_explorer import ScatterExplorer
 from .voxel_explorer import VoxelExplorer
+from .warp_explorer import WarpExplorer
 
 __all__ = [
     "DeformExplorer",
@@ -30,4 +32,5 @@ __all__ = [
     "SampleExplorer",
     "ScatterExplorer",
     "VoxelExplorer",
+    "WarpExplorer",
 ]
