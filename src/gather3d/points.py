@@ -55,6 +55,11 @@ def knn(
         tensor([[[2, 0]]])
 
     PyTorch3D's `knn_points` (which gives squared distances).
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, gradients
+    that meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    query and points, whose values it checks.
     """
     N = check_shapes(query=(query, "B M 3"), points=(points, "B N 3"))["N"]
     if check_whole("k", k, 1) > N:
@@ -93,6 +98,11 @@ def ball_query(
 
     PointNet++'s grouping, except that its code keeps the first k in storage order, not the nearest,
     and pads with the first index.
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, gradients
+    that meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    query and points, whose values it checks.
     """
     N = check_shapes(query=(query, "B M 3"), points=(points, "B N 3"))["N"]
     check_positive("radius", radius)
@@ -131,6 +141,10 @@ def farthest_point_sample(
         tensor([[0, 2, 3]])
 
     PointNet++ (Qi et al., 2017), section 3.2.
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    points, whose values it checks.
     """
     size = check_shapes(points=(points, "B N 3"))
     B, N = size["B"], size["N"]
@@ -185,6 +199,11 @@ def interpolate(
         tensor([[[2.]]])
 
     PointNet++'s feature propagation (Qi et al., 2017), p = 2, k = 3.
+
+    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, gradients
+    that meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` maps over
+    features, not over query and points, whose values it checks.
     """
     check_shapes(query=(query, "B M 3"), points=(points, "B N 3"), features=(features, "B C N"))
     _, index = knn(query, points, k)

@@ -199,7 +199,7 @@ class _WeightedBag(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(volume: Tensor, row: Tensor, weight: Tensor, table: Tensor | None = None) -> Tensor:
+    def forward(volume: Tensor, row: Tensor, weight: Tensor, table: Tensor | None) -> Tensor:
         table = _rows(volume) if table is None else table
         bag, weights = row.flatten(0, 1), weight.flatten(0, 1)
         out = F.embedding_bag(bag, table, per_sample_weights=weights, mode="sum")
@@ -213,15 +213,16 @@ class _WeightedBag(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         volume, row, weight = ctx.saved_tensors
         table, to_weight = _rows(volume), []
-        to_table = grad.new_zeros(table.shape)
+        to_table = grad.new_zeros(table.mT.shape)  # channels first, as the volume is
         parts = [x.flatten(0, 1).split(PART) for x in (row, weight, grad)]
         for r, w, g in zip(*parts, strict=True):
             if ctx.needs_input_grad[0]:
-                sent = (w[:, :, None] * g[:, None]).flatten(0, 1)  # [8 M, C]
-                to_table.scatter_add_(0, r.long().reshape(-1, 1).expand_as(sent), sent)
+                sent = (g.T[:, :, None] * w).flatten(1)  # [C, 8 M]
+                to_table.scatter_add_(1, r.long().flatten().expand_as(sent), sent)
             if ctx.needs_input_grad[2]:
-                to_weight.append((table[r] @ g[:, :, None]).squeeze(2))  # [M, 8]
-        B, _, D, H, W = volume.shape
-        to_volume = to_table.reshape(B, D + 3, H + 3, W + 3, -1)[:, 1:-2, 1:-2, 1:-2]
+                read = table.index_select(0, r.flatten()).unflatten(0, r.shape)  # [M, 8, C]
+                to_weight.append((read @ g[:, :, None]).squeeze(2))  # [M, 8]
+        B, C, D, H, W = volume.shape
+        to_volume = to_table.reshape(C, B, D + 3, H + 3, W + 3)[:, :, 1:-2, 1:-2, 1:-2]
         to_weight = torch.cat(to_weight).reshape_as(weight) if to_weight else None
-        return to_volume.permute(0, 4, 1, 2, 3), None, to_weight, None
+        return to_volume.transpose(0, 1), None, to_weight, None

@@ -197,7 +197,7 @@ def knn(draw: Draw) -> tuple:
     def run(query, points):
         return g.knn(query, points, 3)
 
-    N = min(draw.size, 4000)
+    N = min(draw.size, 3000)
     return run, (draw.points(2, N // 2), draw.points(2, N))
 
 
@@ -206,7 +206,7 @@ def ball_query(draw: Draw) -> tuple:
         distance, index = g.ball_query(query, points, 1.5, 4)
         return distance.masked_fill(index < 0, 0), index  # infinity - infinity has no difference
 
-    N = min(draw.size, 4000)
+    N = min(draw.size, 3000)
     return run, (draw.points(2, N // 2), draw.points(2, N))
 
 
@@ -221,7 +221,7 @@ def interpolate(draw: Draw) -> tuple:
     def run(query, points, features):
         return (g.interpolate(query, points, features),)
 
-    N = min(draw.size, 4000)
+    N = min(draw.size, 3000)
     return run, (draw.points(2, N // 2), draw.points(2, N), draw.floats(2, 3, N))
 
 

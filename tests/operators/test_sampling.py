@@ -141,6 +141,16 @@ def test_what_is_not_read_does_not_show(device, hole, copies):
     assert coords.grad[0].tolist() == ([[0, 0, 0]] * 5 + [[0, 0, 2]]) * copies
 
 
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_gradients_of_nothing(device, empty):
+    """Of no batch, no channel, no sample."""
+    B, C, S = (0 if at == empty else 2 for at in range(3))
+    volume = torch.zeros(B, C, 2, 2, 2, device=device, requires_grad=True)
+    coords = torch.zeros(B, S, 3, device=device, requires_grad=True)
+    gather3d.trilinear_sample(volume, coords).sum().backward()
+    assert volume.grad.shape == volume.shape and coords.grad.eq(0).all()
+
+
 @PADDINGS
 def test_few_samples_and_many_are_the_same(device, padding, monkeypatch):
     """Where few voxels are read, they are gathered; else all are copied to a table."""
