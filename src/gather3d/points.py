@@ -405,8 +405,11 @@ def _pick(x: Tensor, rows: Tensor, shape: Sequence[int]) -> list[Tensor]:
 
 def _squared(offsets: Iterable[Tensor]) -> Tensor:
     """x² + y² + z², in place: rounded alike, a box is never farther than the points in it."""
-    x, y, z = offsets
-    return x.square_().addcmul_(y, y).addcmul_(z, z)
+    offsets = iter(offsets)  # one at a time: each is as large as a block
+    total = next(offsets).square_()
+    for offset in offsets:
+        total.addcmul_(offset, offset)
+    return total
 
 
 def _offsets(query: Tensor, points: Tensor, index: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def trilinear_sample(
     dtype = torch.promote_types(volume.dtype, coords.dtype)
     axes = coords.reshape(B, math.prod(S), 3).unbind(2)  # three of [B, S]
     row, weight = _eight_rows(axes, (D, H, W), padding)
-    if 64 * math.prod(S) < D * H * W:  # reads less than an eighth: no need to copy the volume
+    if 32 * math.prod(S) < D * H * W:  # reads less than a quarter: no need to copy the volume
         _, z, y, x = (unravel_index(row, (B, D + 3, H + 3, W + 3)) - 1).unbind(3)  # [B, S, 8]
         inside = (z >= 0) & (z < D) & (y >= 0) & (y < H) & (x >= 0) & (x < W)
         values = gather_points(volume.flatten(2), ((z * H + y) * W + x).where(inside, -1))

@@ -1,5 +1,6 @@
 """Searches against scipy's cKDTree, farthest points against their definition."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_search_by_boxes(device, name, dtype):
     """Every point asks, and so do places beside the cloud and far outside it."""
     points = places(name, (2, 1500), 0, dtype)
     asked = torch.cat([places(name, (2, 200), 1, dtype), values(2, (2, 9, 3), dtype) * 1e3], 1)
-    radius = 0.7
+    radius = 1.0  # on the lattice some points are at exactly this distance
     for query, k in ((points, 16), (asked, 16), (asked, 1), (asked, 70)):
         with searching("boxes"):
             on_device = points.to(device)
@@ -132,10 +133,27 @@ def test_search_by_boxes(device, name, dtype):
         assert (index.sort(2)[0].diff(dim=2) > 0).all(), "a neighbour stands twice"
 
 
+@contextmanager
+def comparisons():
+    """How many distances, to points and to boxes, a search computes."""
+    count, squared = [0], gather3d.points._squared
+
+    def counted(offsets):
+        result = squared(offsets)
+        count[0] += result.numel()
+        return result
+
+    with patch.object(gather3d.points, "_squared", counted):
+        yield count
+
+
 def test_knn_of_the_whole_scan(device):
     """69,792 points of very unequal density, 5,107 of them copies of one place."""
     points = load("street").points
-    distance, index = gather3d.knn(*2 * [points[None].to(device)], 16)
+    asked = points[None].to(device)
+    with comparisons() as count:
+        distance, index = gather3d.knn(asked, asked, 16)
+    assert count[0] < 300 * len(points)
     wanted, _ = cKDTree(points.double()).query(points.double(), 16, workers=-1)
     close(distance[0], wanted, rtol=1e-5, atol=1e-6)
     apart = (points[index[0].cpu()] - points[:, None]).double().norm(dim=2)
@@ -145,18 +163,19 @@ def test_knn_of_the_whole_scan(device):
 def test_many_copies_of_one_place(device):
     """The search leaves out the copies that no query needs, instead of comparing all of them."""
     points = torch.ones(1, 30_000, 3, device=device)
-    compared = []
-    squared = gather3d.points._squared
-
-    def counted(offsets):
-        result = squared(offsets)
-        compared.append(result.numel())
-        return result
-
-    with patch.object(gather3d.points, "_squared", counted):
+    with comparisons() as count:
         distance, index = gather3d.knn(points, points, 4)
     assert distance.eq(0).all() and (index.sort(2)[0].diff(dim=2) > 0).all()
-    assert sum(compared) < 200 * 30_000
+    assert count[0] < 200 * 30_000
+
+
+def test_a_small_ball_is_a_short_search(device):
+    points = places("scattered", (1, 3000), 0).to(device)
+    with comparisons() as near:
+        gather3d.ball_query(points, points, 0.01, 16)
+    with comparisons() as far:
+        gather3d.ball_query(points, points, 100.0, 16)
+    assert near[0] < 0.7 * far[0]
 
 
 def test_knn_far_from_the_origin(device):
