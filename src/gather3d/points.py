@@ -17,7 +17,7 @@ from .indexing import gather_points
 from .refusals import check_finite, check_positive, check_shapes, check_whole
 
 ALL_PAIRS = 2**22  # up to so many distances, the definition is the fastest
-BLOCK = {"cpu": 2**17}  # numbers held at once, so that they stay in a core's cache
+BLOCK = {"cpu": 2**18}  # numbers held at once, so that they stay in a core's cache
 WIDE_BLOCK = 2**24  # where no cache is in the way: 64 MiB of float32
 ROW = 256  # points among which one step of farthest point sampling looks twice
 FAN = 4  # boxes (or points) in a box
