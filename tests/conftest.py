@@ -11,7 +11,17 @@ import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
-OPERATORS = ["indexing", "linear", "words", "points", "voxels", "sparse", "sampling", "refusals"]
+OPERATORS = [
+    "indexing",
+    "linear",
+    "words",
+    "nearest",
+    "points",
+    "voxels",
+    "sparse",
+    "sampling",
+    "refusals",
+]
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
 install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
 

@@ -165,13 +165,8 @@ def gather_points(
     if N == 0:  # every index is -1, and there is no point 0 for them to read meanwhile
         return features.new_full((B, C, *S), fill)
     index = index.long().reshape(B, 1, math.prod(S))
-    if alone := B == 1 and features.device.type == "cpu":  # one list for all rows of one matrix
-        features, index = features.squeeze(0), index.squeeze(0)  # [C, N], [1, S]
     read = index if least >= 0 else index.clamp(min=0)  # -1 reads point 0 ...
-    if alone:
-        picked = features.index_select(1, read[0])  # [C, S]
-    else:
-        picked = features.gather(2, read.expand(B, C, -1))  # [B, C, S], index shared by C
+    picked = features.gather(2, read.expand(B, C, -1))  # [B, C, S], index shared by C
     if least < 0:
         picked.masked_fill_(index < 0, fill)  # ... and is overwritten
     return picked.reshape(B, C, *S)

@@ -13,7 +13,17 @@ import torch
 import gather3d
 
 FOLDER = Path(gather3d.__file__).parent
-OPERATORS = {"indexing", "linear", "words", "points", "voxels", "sparse", "sampling", "refusals"}
+OPERATORS = {
+    "indexing",
+    "linear",
+    "words",
+    "nearest",
+    "points",
+    "voxels",
+    "sparse",
+    "sampling",
+    "refusals",
+}
 ABOVE = {path.stem for path in FOLDER.iterdir()} - OPERATORS - {"__init__", "__pycache__"}
 
 

@@ -23,7 +23,7 @@ WAYS = st.sampled_from(["all pairs", "boxes"])
 
 def searching(way):
     """Small clouds are searched by all pairs; here also by the way of the large ones."""
-    return patch.object(gather3d.points, "ALL_PAIRS", 0 if way == "boxes" else 2**22)
+    return patch.object(gather3d.nearest, "ALL_PAIRS", 0 if way == "boxes" else 2**22)
 
 
 @st.composite
@@ -79,8 +79,8 @@ def test_knn_in_blocks(device, monkeypatch, way):
     """Many queries are searched part by part: the parts come back in order."""
     query, points = values(0, (2, 50, 3)).to(device), values(1, (2, 70, 3)).to(device)
     whole_search = gather3d.knn(query, points, 4)
-    monkeypatch.setattr(gather3d.points, "WIDE_BLOCK", 100)
-    monkeypatch.setattr(gather3d.points, "BLOCK", {})
+    monkeypatch.setattr(gather3d.nearest, "WIDE_BLOCK", 100)
+    monkeypatch.setattr(gather3d.nearest, "BLOCK", {})
     with searching(way):
         in_parts = gather3d.knn(query, points, 4)
     close(in_parts[0], whole_search[0])
@@ -136,14 +136,14 @@ def test_search_by_boxes(device, name, dtype):
 @contextmanager
 def comparisons():
     """How many distances, to points and to boxes, a search computes."""
-    count, squared = [0], gather3d.points._squared
+    count, squared = [0], gather3d.nearest._squared
 
     def counted(offsets):
         result = squared(offsets)
         count[0] += result.numel()
         return result
 
-    with patch.object(gather3d.points, "_squared", counted):
+    with patch.object(gather3d.nearest, "_squared", counted):
         yield count
 
 
