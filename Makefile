@@ -40,7 +40,7 @@ book: $(READY)
 test: book $(VENV)/.referees
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
-	$(BIN)/python -m pytest --nbval -p no:cacheprovider --ignore=notebooks/exercises notebooks
+	$(BIN)/python -m pytest --nbval -p no:cacheprovider -n auto --dist loadfile --ignore=notebooks/exercises notebooks
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))

@@ -127,15 +127,15 @@ class Visit:
 
     # ---- what to look at
 
-    def draw_figures(self) -> None:
-        """Scroll to every figure in turn, then back to the first: each is drawn, its slider moves
-        it, and the live contexts stay few.
+    def draw_figures(self, most: int | None = None) -> None:
+        """Scroll to every figure in turn (or to so many), then back to the first: each is drawn,
+        its slider moves it, and the live contexts stay few.
 
         A figure with a poster waits for a reader who does something: the pointer moves once.
         """
         self.page.mouse.move(5, 5)
         figures = self.page.locator(".g3-plot")
-        count = figures.count()
+        count = figures.count() if most is None else min(most, figures.count())
         for k in [*range(count), *range(count > 1)]:
             figure = figures.nth(k)
             name = figure.get_attribute("data-figure")

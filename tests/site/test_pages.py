@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from . import weight
 from .browser import CONTEXTS, Visit, is_blank, served
@@ -39,10 +40,11 @@ def test_page_on_a_phone(browser, book, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_from_disk(browser, name):
-    """The book also works opened straight from a folder, with no server."""
+    """The book also works opened straight from a folder, with no server. All figures come by the
+    same way, and `test_page` draws each."""
     with Visit(browser, (BUILT / name).as_uri()) as visit:
         visit.read_formulas()
-        visit.draw_figures()
+        visit.draw_figures(most=1)
         visit.mount_widgets()
         visit.switch_theme()
         assert visit.faults == []
@@ -71,6 +73,15 @@ def test_heavy_pages_are_noticed(tmp_path):
     assert any("half of the pages have more than 2400" in fault for fault in found)
     assert any("inline.html" in fault and "gzipped" in fault for fault in found)
     assert any("beside.html: 1800000 bytes of figure data" in fault for fault in found)
+
+
+def test_every_icon_is_in_a_font():
+    """The icon fonts are cut down to what the stylesheet names: none that it names is cut off."""
+    css = (BUILT / "_static" / "book.css").read_text()
+    named = {ord(character) for character in css if "\ue000" <= character <= "\uf8ff"}
+    fonts = (BUILT / "_static" / "fonts").glob("icons-*.woff2")
+    held = set().union(*(TTFont(font).getBestCmap() for font in fonts))
+    assert named and named - held == set()
 
 
 def test_search_works_offline(browser, book):

@@ -13,6 +13,7 @@ ARGUMENTS = (
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # WebGL in software, the page around it without
 )
 
 

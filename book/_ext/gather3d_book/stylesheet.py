@@ -33,7 +33,7 @@ SCRIPT = re.compile(r'<script[^>]*\bsrc="([^"?]+)')
 URL = re.compile(r"""url\(\s*(['"]?)(?!data:|#|[a-z]+:)([^'")]+)\1\s*\)""")
 IMPORT = re.compile(r"""@import\s+(?:url\()?["']([^"']+)["']\)?\s*;""")
 READ = re.compile(r"var\(\s*(--[\w-]+)")
-ICON = re.compile(r'\.fa-[^{}]*\{content:"(.)"')
+ICON = re.compile(r'(?:\.fa-[^{}]*\{content|--pst-icon-[\w-]+):"(.)"')
 STAMP = re.compile(rf"(/{re.escape(NAME)})[^\"]*")
 
 
