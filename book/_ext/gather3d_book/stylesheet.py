@@ -33,7 +33,6 @@ SCRIPT = re.compile(r'<script[^>]*\bsrc="([^"?]+)')
 URL = re.compile(r"""url\(\s*(['"]?)(?!data:|#|[a-z]+:)([^'")]+)\1\s*\)""")
 IMPORT = re.compile(r"""@import\s+(?:url\()?["']([^"']+)["']\)?\s*;""")
 READ = re.compile(r"var\(\s*(--[\w-]+)")
-ICON = re.compile(r'(?:\.fa-[^{}]*\{content|--pst-icon-[\w-]+):"(.)"')
 STAMP = re.compile(rf"(/{re.escape(NAME)})[^\"]*")
 
 
@@ -242,8 +241,11 @@ def written(rules: list[Rule | Group | str], read_somewhere: set[str] | None = N
 
 
 def with_few_icons(css: str, static: Path) -> str:
-    """The stylesheet with fonts that hold the icons it names, or no font where it names none."""
-    named = [ord(character) for character in ICON.findall(css)]
+    """The stylesheet with fonts that hold the icons it names, or no font where it names none.
+
+    An icon is a character of Unicode's private use area.
+    """
+    named = {ord(character) for character in css if "\ue000" <= character <= "\uf8ff"}
 
     def fewer(face: re.Match) -> str:
         if ICONS not in face[0]:
@@ -251,7 +253,7 @@ def with_few_icons(css: str, static: Path) -> str:
         source = static / re.search(rf"{ICONS}[\w-]+\.woff2", face[0])[0]
         target = static / "fonts" / f"icons-{source.name}"
         font = TTFont(source)
-        if not set(named) & set(font.getBestCmap()):
+        if not named & set(font.getBestCmap()):
             return ""
         subsetter = Subsetter(Options(flavor="woff2", layout_features=[], notdef_outline=True))
         subsetter.populate(unicodes=named)
