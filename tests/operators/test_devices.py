@@ -9,22 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.conftest import OPERATORS
 
 import gather3d
 
 FOLDER = Path(gather3d.__file__).parent
-OPERATORS = {
-    "indexing",
-    "linear",
-    "words",
-    "nearest",
-    "points",
-    "voxels",
-    "sparse",
-    "sampling",
-    "refusals",
-}
-ABOVE = {path.stem for path in FOLDER.iterdir()} - OPERATORS - {"__init__", "__pycache__"}
+ABOVE = {path.stem for path in FOLDER.iterdir()} - {*OPERATORS} - {"__init__", "__pycache__"}
 
 
 def test_the_variable_chooses(monkeypatch):
