@@ -225,7 +225,7 @@ def test_a_page_and_its_master(small):
     nbformat.write(broken, exercises / "11-deformable.ipynb")
     status, output = small.build()
     assert status != 0
-    faults = [line for line in output.splitlines() if "ERROR" in line]
+    faults = [line for line in output.splitlines() if ": ERROR: " in line]
     assert len(faults) == 2, output
     assert "book/exercises/01-gather.md: ERROR: the students' notebook 01-gather.ipynb" in faults[0]
     assert "11-deformable.md: ERROR: deform-sites has no cell deform-sites-hints" in faults[1]
