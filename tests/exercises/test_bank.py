@@ -7,9 +7,9 @@ import pytest
 from gather3d.exercises import EXERCISES
 from gather3d.exercises.judge import judge
 
-from . import deform, gather, sampling, scatter, sparse, voxels
+from . import deform, gather, sampling, scatter, sparse, speed, voxels
 
-CHAPTERS = [gather, scatter, voxels, sparse, sampling, deform]
+CHAPTERS = [gather, scatter, voxels, sparse, sampling, deform, speed]
 RIGHT = {id: answers for chapter in CHAPTERS for id, answers in chapter.RIGHT.items()}
 WRONG = {id: answers for chapter in CHAPTERS for id, answers in chapter.WRONG.items()}
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from gather3d.exercises import Report, check
+from gather3d.exercises.answer import copied
 from gather3d.exercises.check import WORKER
+from gather3d.exercises.judge import shown
 
 from . import gather
 
@@ -178,6 +180,47 @@ def test_what_a_student_reads():
         assert part in text
     assert "expand" not in text  # never the solution
     assert "g3-diagram" in report.picture and report.picture in report._repr_html_()
+
+
+def test_a_number_is_a_result():
+    """Wanted is an int: another one, a float and a tensor are told apart."""
+    id = "speed.bytes_moved"
+    report = check(id, lambda features, index: 1)
+    assert report.diagnosis is None and report.words == "Not this number."
+    assert check(id, lambda features, index: 1.0).words == "It gives a float, wanted an int."
+    tensor = check(id, lambda features, index: torch.tensor(1))
+    assert tensor.words == "It gives a tensor, wanted an int."
+
+
+def test_an_expanded_argument_stays_expanded():
+    """On its way to the answer, and to another device; and the report says that it is."""
+
+    def strides(features, index):
+        print(index.stride(1) == 0)
+        return "not a number"
+
+    report = check("speed.bytes_moved", strides)
+    assert "True" in report.printed and "False" in report.printed
+    index = torch.arange(3)[None].expand(2, 4, 3)
+    for moved in (copied(index), copied(index, "meta")):
+        assert moved.shape == index.shape and moved.stride() == index.stride()
+    assert torch.equal(copied(index), index)
+    assert shown(index).startswith("[2, 4, 3] int64, expanded")
+    assert "expanded" not in shown(index.contiguous())
+
+
+def test_what_torch_has_not_implemented_is_no_stub():
+    """PyTorch raises NotImplementedError, too, and says what it lacks."""
+
+    def stub(features, index):
+        raise NotImplementedError
+
+    def raised(features, index):
+        raise NotImplementedError("no kernel for this dtype")
+
+    assert check(ID, stub).diagnosis == "unsolved"
+    assert check(ID, raised).diagnosis == "raises"
+    assert "no kernel" in check(ID, raised).words
 
 
 def test_an_answer_of_a_notebook():

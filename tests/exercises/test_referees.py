@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import map_coordinates
+from scipy.sparse import csr_array
 from scipy.spatial.transform import Rotation
 
 from gather3d.exercises import EXERCISES
@@ -162,6 +163,42 @@ def turned(degrees):
     return turn.apply(tap[:, ::-1])[:, ::-1] - tap
 
 
+def bytes_moved(features, index):
+    """Every entry's place in memory, from NumPy's strides: as many entries as places."""
+    b, c, m = np.indices(index.shape)
+    steps = index.numpy().strides
+    places = np.unique(b * steps[0] + c * steps[1] + m * steps[2])
+    picked = np.empty(index.shape, features.numpy().dtype)
+    return len(places) * index.numpy().itemsize + 2 * picked.nbytes
+
+
+def sectors(position, size):
+    rows = [np.unique(row[row >= 0].astype(np.int64) * size // 32) for row in position.numpy()]
+    return np.array([len(row) for row in rows])
+
+
+def reorder(features, table, order):
+    V = len(order)
+    P = np.eye(V)[order.numpy()]  # the permutation as a matrix: row r reads order[r]
+    who = np.concatenate([np.eye(V), np.zeros((1, V))])[table.numpy()]  # [V, K, V], -1: nobody
+    moved = np.einsum("rv,vkn,sn->rks", P, who, P)
+    named = np.where(moved.any(2), moved.argmax(2), -1)
+    return P @ features.double().numpy(), named
+
+
+def segment_sum(values, start):
+    N, S = len(values), len(start) - 1
+    matrix = csr_array((np.ones(N), np.arange(N), start.numpy()), shape=(S, N))
+    return matrix @ values.double().numpy()
+
+
+def bag(rows, index, weight):
+    keep = index.numpy() >= 0
+    m = np.repeat(np.arange(len(index)), index.shape[1]).reshape(index.shape)
+    entries = (weight.double().numpy()[keep], (m[keep], index.numpy()[keep]))
+    return csr_array(entries, shape=(len(index), len(rows))) @ rows.double().numpy()
+
+
 REFEREES = {
     "gather.result_shape": result_shape,
     "gather.loops": torch.gather,
@@ -190,6 +227,11 @@ REFEREES = {
     "deform.turned": turned,
     "deform.sites": sites,
     "deform.conv": deform_conv,
+    "speed.bytes_moved": bytes_moved,
+    "speed.sectors": sectors,
+    "speed.reorder": reorder,
+    "speed.segment_sum": segment_sum,
+    "speed.bag": bag,
 }
 
 
@@ -206,9 +248,8 @@ def test_loop_agrees_with_a_library(id):
             loop = exercise.normal(exercise.right(*given))
             tolerance = 1e-5 if any(is_single(value) for value in given) else 1e-9
             for a, b in zip(*map(as_list, (loop, wanted)), strict=True):
-                torch.testing.assert_close(
-                    a.double(), torch.as_tensor(b).double(), rtol=tolerance, atol=tolerance
-                )
+                a, b = (torch.as_tensor(each).double() for each in (a, b))
+                torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
             compared += 1
     assert compared >= 12
 

@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -236,4 +237,6 @@ def summary(ledger: dict) -> str:
 
 
 if __name__ == "__main__":
+    # an exit like any other: the tests that run are ended too, and the folder is removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from .normalise import IGNORED, UNSTORED, dumps
 
 LONGEST_CELL = 25  # lines
+LONGEST_LINE = 94  # signs: on a laptop a page shows no more of a line
 MEDIAN_CELL = 8  # lines
 FEWEST_ASSERTS = 8
 
@@ -55,6 +56,9 @@ def cell_faults(cell: NotebookNode, tree: ast.Module) -> list[str]:
     lines = len(cell.source.splitlines())
     if lines > LONGEST_CELL:
         found.append(f"{lines} lines, wanted {LONGEST_CELL} at most")
+    longest = max(map(len, cell.source.splitlines()), default=0)
+    if longest > LONGEST_LINE:
+        found.append(f"a line of {longest} signs, wanted {LONGEST_LINE} at most")
 
     for tag in sorted(tags & {"nbval-skip", "nbval-raises-exception", "raises-exception"}):
         found.append(f"the tag {tag}: every cell runs, an expected exception is caught and printed")

@@ -66,6 +66,7 @@ RIGHT = {
     "metres and bytes": cell("print(1)", printed("0.1 m, 3 MB, 12 rows, 4 shapes, [2, 3] s\n")),
     "a palette's value": cell("figures.palette.SOURCE", value("'#0072B2'")),
     "a magic": cell("%matplotlib inline"),
+    "94 signs": cell(f"x = {'1' * 90}"),
     "25 lines": cell("\n".join(f"x{n} = {n}" for n in range(25))),
     "compare elsewhere": cell("filecmp.compare(a, b)"),
 }
@@ -92,6 +93,7 @@ WRONG = {
     "a value not stored": (cell("x"), "no value is stored"),
     "a print not stored": (cell("print(x)"), "no printed output is stored"),
     "26 lines": (cell("\n".join(f"x{n} = {n}" for n in range(26))), "26 lines"),
+    "95 signs": (cell(f"x = {'1' * 91}"), "a line of 95 signs"),
     "a skipped cell": (cell("f()", tags=["nbval-skip"]), "nbval-skip"),
     "an allowed exception": (cell("f()", tags=["raises-exception"]), "raises-exception"),
     "an output that is not compared": (cell("f()", tags=["nbval-ignore-output"]), "not compared"),

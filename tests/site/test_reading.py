@@ -234,6 +234,17 @@ def test_theme_by_keyboard_is_remembered(browser, book):
         assert visit.faults == []
 
 
+CUT_OFF = """() => [...document.querySelectorAll(".cell_input pre")]
+    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
+
+
+def test_code_is_seen_whole_on_a_laptop(browser, book):
+    """Shapes stand at the end of a line: no reader has to scroll for them."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        with Visit(browser, f"{book}/notebooks/{path.stem}.html", width=1280) as visit:
+            assert visit.page.evaluate(CUT_OFF) == [], path.name
+
+
 def test_copy_button_by_keyboard(browser, book):
     """A cell's source, and nothing else, is on the clipboard."""
     notebook = nbformat.read(ROOT / f"{CHAPTER}.ipynb", as_version=4)

@@ -35,7 +35,7 @@ STATIC = Path(__file__).parents[2] / "_static"
 FOLDER = "_posters"  # in the built book
 CACHE = ".posters"  # beside it
 THEMES = ("light", "dark")
-WIDTHS = PHONE, DESKTOP = 343, 688  # pixels: the column of text in windows of 375 and of 1280
+WIDTHS = PHONE, DESKTOP = 343, 752  # pixels: the column of text in windows of 375 and of 1280
 FORMS = list(product(THEMES, WIDTHS))
 NARROW = "(max-width: 575px)"  # the windows that show the poster of a phone
 DENSITY = 2  # pixels of a poster for one of the page

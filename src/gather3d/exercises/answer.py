@@ -165,7 +165,12 @@ def copied(value: Any, device: str | None = None) -> Any:
     fresh = torch.empty_strided(
         value.shape, value.stride(), dtype=value.dtype, device=device or value.device
     )
-    return fresh.copy_(value)
+    target = fresh
+    for axis, (size, step) in enumerate(zip(value.shape, value.stride(), strict=True)):
+        if size > 1 and step == 0:  # expanded: one place in memory, to be written once
+            value, target = value.narrow(axis, 0, 1), target.narrow(axis, 0, 1)
+    target.copy_(value)
+    return fresh
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -1,10 +1,10 @@
 """All exercises by their ids, in the order of the chapters."""
 
-from . import deform, gather, sampling, scatter, sparse, voxels
+from . import deform, gather, sampling, scatter, sparse, speed, voxels
 from .exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     each.id: each
-    for chapter in (gather, scatter, voxels, sparse, sampling, deform)
+    for chapter in (gather, scatter, voxels, sparse, sampling, deform, speed)
     for each in chapter.EXERCISES
 }

@@ -70,8 +70,10 @@ class Trial:
     @property
     def unsolved(self) -> bool:
         """As a stub leaves it: nothing is given back, or the exception that a stub raises."""
-        nothing = self.got.error is None and (self.got.value is None or self.got.value is ...)
-        return nothing or bool(self.got.error and self.got.error.is_a(NotImplementedError))
+        if self.got.error is None:
+            return self.got.value is None or self.got.value is ...
+        bare = not self.got.error.text  # PyTorch raises this class too, and says what it lacks
+        return bare and self.got.error.is_a(NotImplementedError)
 
     def _fault(self) -> str | None:
         got, refuse = self.got, self.case.refuse
@@ -112,7 +114,9 @@ def pairs(wanted: Any, got: Any) -> list[tuple[Tensor, Tensor]] | None:
     """The tensors of two results side by side; None where the types differ."""
     if isinstance(wanted, Tensor):
         return [(wanted, got)] if isinstance(got, Tensor) else None
-    if not (isinstance(wanted, tuple | list) and isinstance(got, tuple | list)):
+    if not isinstance(wanted, tuple | list):
+        return [] if type(got) is type(wanted) else None
+    if not isinstance(got, tuple | list):
         return None
     if len(got) != len(wanted):
         return None
@@ -187,7 +191,8 @@ def general(failing: list[Trial]) -> tuple[str | None, str]:
         (kind,) = special
         return f"fails-{kind}", f"Right, except for {KINDS[kind]}: {what(first)}"
     if first.fault == "wrong-values":
-        return None, "The shape is right, some values are not."
+        tensors = pairs(first.wanted.value, first.got.value)
+        return None, "The shape is right, some values are not." if tensors else "Not this number."
     return first.fault, what(first)[0].upper() + what(first)[1:]
 
 
@@ -218,7 +223,7 @@ def kind_of(value: Any) -> str:
         return f"a {value.name}"
     name = "tensor" if isinstance(value, Tensor) else type(value).__name__
     if not isinstance(value, tuple | list):
-        return f"a {name}"
+        return f"an {name}" if name == "int" else f"a {name}"
     return f"a {name} of {', '.join(kind_of(part) for part in value[:4]) or 'nothing'}"
 
 
@@ -234,7 +239,8 @@ def shown(value: Any) -> str:
         return value.text
     if not isinstance(value, Tensor):
         return quoted(value)
-    about = f"{list(value.shape)} {short(value.dtype)}"
+    expanded = any(n > 1 and not step for n, step in zip(value.shape, value.stride(), strict=True))
+    about = f"{list(value.shape)} {short(value.dtype)}{', expanded' if expanded else ''}"
     if not value.numel():
         return about
     whole = value.detach().double() if value.is_floating_point() else value.detach()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gather3d.figures.svg import Diagram
 
-CHAPTERS = ("gather", "scatter", "voxels", "sparse", "sampling", "deform")
+CHAPTERS = ("gather", "scatter", "voxels", "sparse", "sampling", "deform", "speed")
 
 
 def picture(id: str) -> "Diagram":
