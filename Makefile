@@ -25,10 +25,10 @@ INDEX := _build/html/index.html
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
 STUDENTS := notebooks/exercises/students
 
-# what every kernel finds: figures as data, one order of sets, threads that wait without spinning
+# what every kernel finds: figures as data, one order of sets, threads that spin for a moment
 export PLOTLY_RENDERER := plotly_mimetype
 export PYTHONHASHSEED := 0
-export OMP_WAIT_POLICY := passive
+export GOMP_SPINCOUNT := 3000
 
 .DEFAULT_GOAL := book
 .PHONY: book test serve lab course bench ledger format clean

@@ -86,7 +86,7 @@ def by_boxes(query: Tensor, points: Tensor, radius: float, squared: Tensor, inde
     for rows, table in _tables(*lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN)):
         here, there = _pick(q, rows, (-1, FAN, 1)), _pick(p, table, (len(rows), 1, -1))
         apart = _squared(b - a for a, b in zip(here, there, strict=True))  # [n, 4, 4·S]
-        near, slot = apart.topk(k, 2, largest=False)
+        near, slot = _least(apart, k, ordered=True)
         (names,) = _pick(order, table, (len(rows), -1))
         to = asked[rows].flatten()
         squared.index_copy_(0, to, near.view(-1, k))
@@ -144,7 +144,8 @@ def _bound(q: Tensor, place: Tensor, p: Tensor, code: Tensor, k: int, block: int
     for part, table in zip(q.split(step, 1), around.split(step), strict=True):
         near = _pick(p, table, (len(table), 1, -1))
         squared = _squared(b - a[..., None] for a, b in zip(part, near, strict=True))
-        parts.append(torch.minimum(*squared.chunk(2, 2)).topk(k, 2, False, False)[0].amax(2))
+        squared = torch.minimum(*squared.chunk(2, 2))
+        parts.append(_least(squared, k, ordered=False)[0].amax(2))
     return torch.cat(parts)
 
 
@@ -185,8 +186,8 @@ def _descend(
         corners = zip(low, high, below, above, strict=True)
         gap = (torch.maximum(c - b, a - d).clamp_(min=0) for a, b, c, d in corners)
         near = _squared(gap) <= bound[rows, :, None]  # [n, 4, 4·S]
-        n, _, slot = near.nonzero(as_tuple=True)
-        found.append((table[..., None] * FAN + child).flatten(1)[n, slot])
+        inside = (table[..., None] * FAN + child).view(len(rows), 1, -1)
+        found.append(inside.masked_select(near))
         owner.append((rows[:, None] * FAN + child).flatten())
         size.append(near.sum(2).flatten())
     size, owner = torch.cat(size), torch.cat(owner)
@@ -223,4 +224,15 @@ def _squared(offsets: Iterable[Tensor]) -> Tensor:
     total = next(offsets).square_()
     for offset in offsets:
         total.addcmul_(offset, offset)
+        del offset  # before the next is made, in the same memory
     return total
+
+
+def _least(squared: Tensor, k: int, ordered: bool) -> tuple[Tensor, Tensor]:
+    """The k smallest of each row, and where: a topk of bits, which compares faster than floats.
+
+    As whole numbers, the bits of floats from 0 to infinity are in the order of the floats.
+    """
+    bits = squared.view(torch.int32 if squared.dtype == torch.float32 else torch.int64)
+    least, slot = bits.topk(k, -1, largest=False, sorted=ordered)
+    return least.view(squared.dtype), slot

@@ -41,7 +41,7 @@ VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 KERNEL_ENVIRONMENT = {  # as the Makefile has it
     "PLOTLY_RENDERER": "plotly_mimetype",
     "PYTHONHASHSEED": "0",
-    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "3000",
 }
 CELL_TIMEOUT = 120  # seconds
 
