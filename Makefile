@@ -52,8 +52,9 @@ course: $(READY)
 	$(BIN)/python -m gather3d.course release --copies $(STUDENTS)
 	$(BIN)/python -m gather3d.course leaks
 
+# with threads as they wait in a program that nobody has tuned
 bench: $(VENV)/.referees
-	$(BIN)/python -m tests.benchmarks.operators
+	env -u GOMP_SPINCOUNT $(BIN)/python -m tests.benchmarks.operators
 
 ledger:
 	$(PYTHON) -m tests.ledger $(if $(COMMIT),--commit $(COMMIT))
