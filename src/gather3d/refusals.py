@@ -78,6 +78,26 @@ def check_integer(name: str, tensor: Tensor) -> None:
         raise TypeError(f"{name}: got {tensor.dtype}, wanted int64 or int32")
 
 
+def check_floating(name: str, tensor: Tensor) -> None:
+    """Refuse whole numbers, booleans and complex numbers where only floats have a meaning."""
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name}: got {tensor.dtype}, wanted a floating-point tensor")
+
+
+def check_same_dtype(multiplied: bool = False, **arguments: Tensor) -> None:
+    """Refuse an argument whose dtype is not that of the first one.
+
+    With `multiplied`, they are operands of a matrix product, which autocast, where it is on,
+    brings to one dtype by itself.
+    """
+    (first, model), *others = arguments.items()
+    if multiplied and torch.is_autocast_enabled(model.device.type):
+        return
+    for name, tensor in others:
+        if tensor.dtype != model.dtype:
+            raise TypeError(f"{name}: got {tensor.dtype}, wanted {model.dtype}, as {first} has")
+
+
 def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> int:
     """Refuse an index outside low … high - 1; with no high, below low.
 
@@ -112,8 +132,7 @@ def _refuse_outside(name: str, least: int, most: int, low: int, high: int) -> No
 
 def check_finite(name: str, tensor: Tensor) -> None:
     """Refuse NaN and infinity, and tensors that are not floating point."""
-    if not tensor.is_floating_point():
-        raise TypeError(f"{name}: got {tensor.dtype}, wanted a floating-point tensor")
+    check_floating(name, tensor)
     # one NaN or infinity makes a sum NaN or infinite; so may large numbers, hence the second look
     if not _has_values(tensor) or math.isfinite(tensor.detach().sum()):
         return
