@@ -1,31 +1,35 @@
 """Take in what students handed in, whatever state it is in.
 
-A submission is `STUDENT/NAME.ipynb`, anywhere under the student's folder, or in `STUDENT.zip`;
-NAME is an assignment, and a browser's ` (1)` behind it is understood. Beside it, or in the
-student's folder, `timestamp.txt` may say when it came (as nbgrader writes it); else the file's own
-time counts. nbgrader's own folder of submissions is one of these, too.
+A submission is `STUDENT/NAME.ipynb`, anywhere under the student's folder, or in `STUDENT.zip`, and
+in archives inside of these; NAME is an assignment. What a browser, a mail program or a hurry has
+made of the name is understood (`files`), and a notebook under another name is known by its cells.
+Beside it, or in a folder above, `timestamp.txt` may say when it came (as nbgrader writes it); else
+the file's own time counts. nbgrader's own folder of submissions is one of these, too.
+
+Every file is taken, or named with the reason why it is not.
 """
 
 import hashlib
-import json
 import re
 import shutil
-import stat
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook
 
-LARGEST = 20 << 20  # bytes of a notebook
+from .files import File, Files, LeftOut, handed_in
+from .reading import UnreadableError, decoded, notebook_of, readable, script
+from .recognise import functions, named, recognised, same
+
 COLLECTED = ".grading/collected"
 TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
 """What nbgrader puts beside a notebook: when it came, and who may have its feedback."""
+NAMED = 10  # of a student's files that have nothing to do with the course
+KNOWN = 3  # cells by which a notebook is known, whatever its name
 
 
 class SubmissionsError(ValueError):
@@ -40,6 +44,7 @@ class Submission:
         path: of a copy in which nbgrader finds its way.
         digest: of its contents and its time: the same digest, the same grade.
         fault: why it cannot be read, "" if it can.
+        notes: what a person should know of it.
     """
 
     student: str
@@ -48,29 +53,46 @@ class Submission:
     time: datetime
     digest: str
     fault: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
-class Files:
-    """What one student handed in: contents and times of files, by their names."""
+class Candidate:
+    """A file that may be a student's submission of an assignment."""
 
-    student: str
-    contents: dict[str, bytes] = field(default_factory=dict)
-    times: dict[str, float] = field(default_factory=dict)
+    file: File
+    data: bytes
+    notebook: NotebookNode
+    assignment: str
+    fault: str = ""
+    notes: list[str] = field(default_factory=list)
+    written: bool = False
+    """Whether anything in it is not as it was handed out."""
 
-    def beside(self, name: str, wanted: str) -> bytes | None:
-        """A file in the same folder as another one, or at the top."""
-        places = [str(Path(name).parent / wanted), wanted]
-        return next((self.contents[each] for each in places if each in self.contents), None)
+    @property
+    def order(self) -> tuple:
+        """The first of these counts: one that can be read, with something written in it, a
+        notebook, under its own name, nearest to the top."""
+        name = self.file.name.lower()
+        return (
+            bool(self.fault),
+            not self.written,
+            not name.endswith(".ipynb"),
+            ".ipynb_checkpoints" in name,
+            PurePosixPath(name).stem != self.assignment,
+            name.count("/"),
+            name,
+        )
 
 
 def collect(
     folder: Path, releases: Mapping[str, NotebookNode], course: Path
-) -> tuple[list[Submission], list[str]]:
+) -> tuple[list[Submission], list[LeftOut]]:
     """Find all submissions of these assignments, and make the copies that are graded.
 
-    A notebook that cannot be read is replaced by an empty one that says so: it is graded, with
-    nothing. What was handed in is also kept, as it is, in the course's `submitted` folder.
+    A notebook that cannot be read is replaced by one that says so and shows how the file begins: it
+    is graded, with nothing, and left to a person. What was handed in is also kept, as it is, in
+    the course's `submitted` folder.
 
     Args:
         folder: of the submissions.
@@ -78,94 +100,213 @@ def collect(
         course: made by `release`.
 
     Returns:
-        the submissions; and the notebooks that are none, with the reason.
+        the submissions; and the files that are none, with the reason.
 
     Raises:
-        SubmissionsError: there is no such folder, or nothing in it is a submission.
+        SubmissionsError: there is no such folder, or nothing at all in it.
     """
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise SubmissionsError(f"submissions: no folder {folder}")
     kept = course / "submitted"
-    found, unused = [], []
-    for files in handed_in(folder):
-        chosen = {}
-        for name in sorted(files.contents, key=lambda each: (each.count("/"), " (" in each, each)):
-            assignment = re.sub(r" ?\(\d+\)$", "", Path(name).stem)
-            if not name.endswith(".ipynb"):
-                continue
-            if re.search(r"[*?\[\]]", files.student):
-                unused.append(f"{files.student}/{name}: a name with * ? [ or ] finds others, too")
-            elif assignment not in releases:
-                unused.append(f"{files.student}/{name}: there is no such assignment")
-            elif chosen.setdefault(assignment, name) != name:
-                unused.append(f"{files.student}/{name}: {chosen[assignment]} is nearer to the top")
-        for assignment in sorted(chosen):
-            found.append(taken(files, chosen[assignment], assignment, releases, course))
+    found: list[Submission] = []
+    left: list[LeftOut] = []
+    students, loose = handed_in(folder)
+    left += loose
+    for files in students:
+        if re.search(r"[*?\[\]]", files.student):
+            why = "a name with * ? [ or ] finds others, too"
+            left += [LeftOut(files.student, file.name, why) for file in files.wanted]
+            continue
+        chosen, unused = sorted_out(files, releases)
+        left += unused
+        for candidate in chosen:
+            found.append(taken(files, candidate, releases, course))
             if folder != kept:
-                keep(files, chosen[assignment], kept / files.student / assignment, assignment)
-    if not found:
+                keep(files, candidate, kept / files.student / candidate.assignment)
+        if not chosen and not unused:
+            left.append(LeftOut(files.student, "", "there is nothing in the folder"))
+    if not found and not left:
         raise SubmissionsError(
             f"submissions: nothing in {folder}; wanted STUDENT/NAME.ipynb or STUDENT.zip, "
             f"with NAME one of {', '.join(releases)}"
         )
-    return found, unused
+    return found, left
+
+
+def sorted_out(
+    files: Files, releases: Mapping[str, NotebookNode]
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """The one file that counts for each assignment, and why each other one does not."""
+    left, others = list(files.left), []
+    candidates: dict[str, list[Candidate]] = {}
+    for file in files.wanted:
+        candidate = judged(file, releases)
+        if isinstance(candidate, Candidate):
+            candidates.setdefault(candidate.assignment, []).append(candidate)
+        elif file.is_notebook:
+            left.append(LeftOut(files.student, file.name, candidate))
+        else:
+            others.append(LeftOut(files.student, file.name, candidate))
+    left += others[:NAMED]
+    if more := len(others) - NAMED:
+        if more > 0:
+            left.append(LeftOut(files.student, "", f"and {more} other files that are no notebooks"))
+    chosen = []
+    for assignment in sorted(candidates):
+        first, *rest = sorted(candidates[assignment], key=lambda each: each.order)
+        chosen.append(first)
+        left += [LeftOut(files.student, each.file.name, beaten(first, each)) for each in rest]
+    return chosen, left
+
+
+REASONS = (
+    "can be read",
+    "has something written in it",
+    "is a notebook",
+    "is no checkpoint",
+    "has the assignment's name",
+    "is nearer to the top",
+    "comes first by name",
+)
+"""In the order of `Candidate.order`."""
+
+
+def beaten(first: Candidate, other: Candidate) -> str:
+    """Why another file counts."""
+    if first.data == other.data:
+        return f"the same as {first.file.name}"
+    pairs = zip(first.order, other.order, REASONS, strict=True)
+    return f"{first.file.name} " + next(why for one, two, why in pairs if one != two)
+
+
+def judged(file: File, releases: Mapping[str, NotebookNode]) -> Candidate | str:
+    """A file as a submission, or why it is none."""
+    if not file.may_be_notebook:
+        return "no notebook; wanted NAME.ipynb"
+    try:
+        data = file.read()
+    except Exception as error:  # a disk, an archive or its password: any of them has its own kind
+        return f"cannot be read: {type(error).__name__}: {error}"
+    name = by_name(file.name, releases)
+    notes = []
+    if file.suffix == ".py":
+        try:
+            notebook, fault = script(data), ""
+        except UnreadableError as error:
+            return str(error)
+        known = by_functions(notebook, releases)
+        notes = [f"{file.name} is a script, the notebook was made from it"]
+        if known is None:
+            return "a Python file that solves no exercise; wanted NAME.ipynb"
+    elif file.is_notebook:
+        notebook, fault, notes = readable(data)
+        known = by_cells(notebook, releases)
+    else:
+        try:
+            notebook, notes = notebook_of(decoded(data)[0])
+            fault = ""
+        except UnreadableError:
+            return "no notebook; wanted NAME.ipynb"
+        known = by_cells(notebook, releases)
+    assignment = known or name
+    if assignment is None:
+        return f"there is no such assignment{f'. {fault}' if fault else ''}"
+    if PurePosixPath(file.name).name != f"{assignment}.ipynb" and file.suffix != ".py":
+        notes.insert(0, f"taken from {file.name}")
+    sources = [cell.source for cell in releases[assignment].cells]
+    written = any(
+        cell.source.strip() and not any(same(cell.source, source) for source in sources)
+        for cell in notebook.cells
+    )
+    return Candidate(file, data, notebook, assignment, fault, notes, written)
+
+
+def plain(name: str) -> str:
+    """A name without what programs change: case, blanks, signs, kinds of letters."""
+    text = unicodedata.normalize("NFKC", name).lower()
+    return f"-{re.sub(r'[^a-z0-9]+', '-', text).strip('-')}-"
+
+
+def by_name(name: str, releases: Iterable[str]) -> str | None:
+    """The assignment that is in a file's name or, failing that, in its folder's."""
+    for part in reversed(PurePosixPath(name).parts):
+        found = [each for each in releases if plain(each) in plain(part)]
+        if found:
+            return max(found, key=len) if len(found) == 1 else None
+    return None
+
+
+def by_cells(notebook: NotebookNode, releases: Mapping[str, NotebookNode]) -> str | None:
+    """The assignment whose cells these are, by names that no other assignment has, or by texts."""
+    names = {name for cell in notebook.cells for name in (named(cell), cell.id) if name}
+    texts = {cell.source.strip() for cell in notebook.cells}
+    counts = {}
+    for assignment, release in releases.items():
+        others = [cell for key, each in releases.items() if key != assignment for cell in each.cells]
+        taken = {cell.id for cell in others} | {cell.source.strip() for cell in others}
+        own = {cell.id for cell in release.cells} - taken
+        said = {cell.source.strip() for cell in release.cells if len(cell.source) > 40} - taken
+        counts[assignment] = max(len(own & names), len(said & texts))
+    best = max(counts, key=counts.__getitem__, default=None)
+    return best if best is not None and counts[best] >= KNOWN else None
+
+
+def by_functions(notebook: NotebookNode, releases: Mapping[str, NotebookNode]) -> str | None:
+    """The assignment of which a script solves most exercises."""
+    defined = {name for cell in notebook.cells for name in functions(cell.source)}
+    counts = {
+        assignment: len(
+            defined
+            & {
+                name
+                for cell in release.cells
+                if cell.id.endswith("-answer")
+                for name in functions(cell.source)
+            }
+        )
+        for assignment, release in releases.items()
+    }
+    best = max(counts, key=counts.__getitem__, default=None)
+    return best if best is not None and counts[best] else None
 
 
 def taken(
-    files: Files, name: str, assignment: str, releases: Mapping[str, NotebookNode], course: Path
+    files: Files, candidate: Candidate, releases: Mapping[str, NotebookNode], course: Path
 ) -> Submission:
     """One submission, and its copy."""
-    data, secret = files.contents[name], files.beside(name, SECRET)
-    time = moment(files.beside(name, TIMESTAMP), files.times[name])
-    notebook, fault = readable(data)
+    assignment, notebook, file = candidate.assignment, candidate.notebook, candidate.file
+    secret = files.beside(file.name, SECRET)
+    time = moment(files.beside(file.name, TIMESTAMP), file.time)
     target = course / COLLECTED / files.student / assignment
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     path = target / f"{assignment}.ipynb"
-    nbformat.write(recognised(notebook, releases[assignment]), path)
+    notes = [*candidate.notes]
+    found = recognised(notebook, releases[assignment])
+    if not candidate.fault:
+        notes += found
+    nbformat.write(notebook, path)
     (target / TIMESTAMP).write_text(time.strftime("%Y-%m-%d %H:%M:%S UTC"))
     if secret is not None:
         (target / SECRET).write_bytes(secret)
-    digest = hashlib.sha256(data + time.isoformat().encode()).hexdigest()
-    return Submission(files.student, assignment, path, time, digest, fault)
+    digest = hashlib.sha256(candidate.data + time.isoformat().encode()).hexdigest()
+    return Submission(
+        files.student, assignment, path, time, digest, candidate.fault, tuple(notes)
+    )
 
 
-def keep(files: Files, name: str, target: Path, assignment: str) -> None:
-    """What was handed in, as it is."""
+def keep(files: Files, candidate: Candidate, target: Path) -> None:
+    """What was handed in, as it is, under the name that it had."""
+    name = PurePosixPath(candidate.file.name).name
     target.mkdir(parents=True, exist_ok=True)
-    (target / f"{assignment}.ipynb").write_bytes(files.contents[name])
+    for path in target.iterdir():  # an earlier one, maybe under another name
+        if path.is_file():
+            path.unlink()
+    (target / name).write_bytes(candidate.data)
     for beside in (TIMESTAMP, SECRET):
-        if (data := files.beside(name, beside)) is not None:
+        if (data := files.beside(candidate.file.name, beside)) is not None:
             (target / beside).write_bytes(data)
-
-
-def handed_in(folder: Path) -> Iterator[Files]:
-    """Each student's files, from a folder or a zip; links and overlong files are not followed."""
-    students: dict[str, Files] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.is_symlink():
-            continue
-        if entry.is_dir():
-            files = students.setdefault(entry.name, Files(entry.name))
-            for path in sorted(entry.rglob("*")):
-                about = path.lstat()
-                if stat.S_ISREG(about.st_mode) and wanted(path.name, about.st_size):
-                    name = path.relative_to(entry).as_posix()
-                    files.contents[name] = path.read_bytes()
-                    files.times[name] = about.st_mtime
-        elif entry.suffix == ".zip" and zipfile.is_zipfile(entry):
-            files = students.setdefault(entry.stem, Files(entry.stem))
-            with zipfile.ZipFile(entry) as archive:
-                for info in archive.infolist():
-                    if wanted(Path(info.filename).name, info.file_size):
-                        files.contents.setdefault(info.filename, archive.read(info))
-                        files.times.setdefault(info.filename, entry.stat().st_mtime)
-    yield from students.values()
-
-
-def wanted(name: str, size: int) -> bool:
-    return size <= LARGEST and (name in (TIMESTAMP, SECRET) or name.endswith(".ipynb"))
 
 
 def moment(stamp: bytes | None, changed: float) -> datetime:
@@ -178,58 +319,3 @@ def moment(stamp: bytes | None, changed: float) -> datetime:
         except (UnicodeDecodeError, ValueError):
             pass
     return datetime.fromtimestamp(int(changed), UTC)
-
-
-def readable(data: bytes) -> tuple[NotebookNode, str]:
-    """The notebook and "", or an empty one and why it cannot be read."""
-    try:
-        with warnings.catch_warnings():  # nbformat mends ids that are missing or there twice
-            warnings.filterwarnings("ignore", category=nbformat.warnings.MissingIDFieldWarning)
-            warnings.filterwarnings("ignore", category=nbformat.warnings.DuplicateCellId)
-            notebook = nbformat.reads(data.decode(), as_version=4)
-            nbformat.validate(notebook, relax_add_props=True)
-        return notebook, ""
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        fault = "The file is no notebook: it is not JSON."
-    except (nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
-        fault = f"The file is no notebook: {str(error).splitlines()[0][:200]}"
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        fault = f"The file is no notebook: {type(error).__name__}: {str(error)[:200]}"
-    return new_notebook(cells=[new_markdown_cell(f"**{fault}**", id="unreadable")]), fault
-
-
-def recognised(notebook: NotebookNode, release: NotebookNode) -> NotebookNode:
-    """The notebook with nbgrader's metadata as they were handed out, whatever became of them.
-
-    A cell is known by its grade_id, the first of several; one with another name or of another type
-    is the student's own. Missing cells are put back after the one that came before them, except
-    those of code to be written: the student may have written it elsewhere.
-    """
-    given = {cell.metadata.nbgrader.grade_id: cell for cell in release.cells if named(cell)}
-    places: dict[str, NotebookNode] = {}
-    for cell in notebook.cells:
-        name = named(cell)
-        cell.metadata.pop("nbgrader", None)
-        known = given.get(name)
-        if known and name not in places and known.cell_type == cell.cell_type:
-            cell.metadata.nbgrader = known.metadata.nbgrader
-            places[name] = cell
-    before = -1
-    for name, cell in given.items():
-        about = cell.metadata.nbgrader
-        if name in places:
-            before = next(i for i, each in enumerate(notebook.cells) if each is places[name])
-        elif about.locked or about.grade:
-            before += 1
-            for own in notebook.cells:
-                if own.get("id") == cell.id:
-                    own.id = f"own-{cell.id}"[:64]
-            notebook.cells.insert(before, cell.copy())
-    return notebook
-
-
-def named(cell: NotebookNode) -> str | None:
-    """The grade_id, if the cell has one that makes sense."""
-    about = cell.metadata.get("nbgrader")
-    name = about.get("grade_id") if isinstance(about, dict) else None
-    return name if isinstance(name, str) else None

@@ -21,8 +21,8 @@ from jupyter_client.kernelspec import KernelSpec
 from nbformat import NotebookNode
 from nbformat.v4 import new_output, output_from_msg
 
-from .export import FUNCTIONS
-from .sandbox import Sandbox, Watch, end
+from .export import FUNCTIONS, REFUSED
+from .sandbox import OWN, Sandbox, SandboxError, Watch, end
 
 MESSAGE = 32 << 20  # bytes; the connection drops what is longer
 FLOOD = 50  # times what a cell may show, after which its kernel is ended
@@ -30,7 +30,13 @@ RESTARTS = 4  # kernels that a notebook may use up
 START = 60.0  # seconds, for the kernel with torch in it
 GRACE = 3.0  # seconds, for a cell to end after an interrupt
 
-IMPORT = "import torch, gather3d.exercises, gather3d.course.export; del torch, gather3d"
+IMPORT = """\
+import os, torch, gather3d.exercises, gather3d.course.export
+_here = os.path.realpath(os.path.dirname(gather3d.__file__))
+if _here != {own!r}:
+    raise ImportError("gather3d is another one there, in " + _here)
+del os, torch, gather3d, _here
+"""
 EXPORT = "__import__('sys').modules['gather3d.course.export'].export({names!r})"
 
 
@@ -38,7 +44,12 @@ class EndedError(Exception):
     """The kernel has gone: why, as the end of a sentence about the cell."""
 
 
-def run(cells: list[NotebookNode], names: Sequence[str], sandbox: Sandbox) -> dict[str, bytes]:
+def run(
+    cells: list[NotebookNode],
+    names: Sequence[str],
+    sandbox: Sandbox,
+    refused: dict[str, str] | None = None,
+) -> dict[str, bytes]:
     """Run the cells in order, each to its end or its limit; their outputs are put into them.
 
     A cell that ends its kernel is left out, and the others run again in a new one.
@@ -46,14 +57,18 @@ def run(cells: list[NotebookNode], names: Sequence[str], sandbox: Sandbox) -> di
     Args:
         cells: code cells, changed in place.
         names: of the functions wanted.
+        refused: gets the names of those that cannot be sent, with the reason.
 
     Returns:
         the functions found, pickled. Nothing here unpickles them.
+
+    Raises:
+        SandboxError: what every submission needs cannot be imported in the sandbox.
     """
     found: dict[str, bytes] = {}
     left, deadline = list(cells), time.monotonic() + sandbox.limits.total
     for _ in range(RESTARTS):
-        fatal = run_once(left, names, sandbox, found, deadline)
+        fatal = run_once(left, names, sandbox, found, {} if refused is None else refused, deadline)
         if fatal is None:
             return found
         left = [cell for cell in left if cell is not fatal]
@@ -68,6 +83,7 @@ def run_once(
     names: Sequence[str],
     sandbox: Sandbox,
     found: dict[str, bytes],
+    refused: dict[str, str],
     deadline: float,
 ) -> NotebookNode | None:
     """Run the cells in one kernel; the cell that ended it, None if they all ran."""
@@ -80,7 +96,9 @@ def run_once(
                 continue
             try:
                 kernel.cell(cell, seconds)
-                found.update(kernel.functions(names))
+                sent, why = kernel.functions(names)
+                found.update(sent)
+                refused.update(why)
             except EndedError as error:
                 cell.outputs.append(failed("KernelDied", f"this cell {error}"))
                 return cell
@@ -104,7 +122,7 @@ def started(sandbox: Sandbox) -> Iterator["Kernel"]:
                 client.start_channels()
                 client.wait_for_ready(timeout=START)
                 kernel = Kernel(manager, client, watch, sandbox)
-                kernel.execute(IMPORT, START, lambda message: None)
+                kernel.prepare()
                 yield kernel
         finally:
             client.stop_channels()
@@ -143,6 +161,19 @@ class Kernel:
         self.manager, self.client, self.watch = manager, client, watch
         self.shown = sandbox.limits.output << 10  # bytes of one cell
 
+    def prepare(self) -> None:
+        """Import what every submission needs, before any cell of the student's."""
+
+        def take(message: dict[str, Any]) -> None:
+            if message["msg_type"] == "error":
+                said = f"{message['content']['ename']}: {message['content']['evalue']}"
+                raise SandboxError(
+                    f"No submission is graded: gather3d cannot be used in the sandbox: {said}. "
+                    f"Install it for {sys.executable} (pip install); PYTHONPATH does not count there."
+                )
+
+        self.execute(IMPORT.format(own=str(OWN.resolve())), START, take)
+
     def cell(self, cell: NotebookNode, seconds: float) -> None:
         """Run it; what it shows goes into its outputs, up to a limit."""
         size = 0
@@ -168,12 +199,16 @@ class Kernel:
             cell.outputs.append(failed("CellTimeout", words))
         cell.outputs = merged(cell.outputs)
 
-    def functions(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Those that are defined by now, pickled."""
+    def functions(self, names: Sequence[str]) -> tuple[dict[str, bytes], dict[str, str]]:
+        """Those that are defined by now, pickled; and why others cannot be."""
         found: dict[str, bytes] = {}
+        refused: dict[str, str] = {}
 
         def take(message: dict[str, Any]) -> None:
-            sent = message["content"].get("data", {}).get(FUNCTIONS, {})
+            data = message["content"].get("data", {})
+            sent, why = data.get(FUNCTIONS, {}), data.get(REFUSED, {})
+            if isinstance(why, dict):  # the student's own output, as all of it may be
+                refused.update({name: str(why[name])[:500] for name in set(why) & set(names)})
             if isinstance(sent, dict):
                 for name in set(sent) & set(names):
                     with contextlib.suppress(ValueError, TypeError):  # the student's own output
@@ -181,7 +216,7 @@ class Kernel:
 
         with contextlib.suppress(TimeoutError):
             self.execute(EXPORT.format(names=list(names)), START, take)
-        return found
+        return found, refused
 
     def execute(self, source: str, seconds: float, take: Callable[[dict], None]) -> None:
         """Run a source and hand on its messages.

@@ -21,6 +21,8 @@ import psutil
 
 import gather3d
 
+OWN = Path(gather3d.__file__).parent
+"""This package: a submission's sandbox must have the same."""
 HOME = "/home/student"
 NOT_ISOLATED = (
     "every file that you may read (masters, hidden tests, other submissions), every file that you "
@@ -180,11 +182,9 @@ def visible() -> list[Path]:
     python = [
         sys.prefix,
         sys.base_prefix,
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("stdlib"),
+        *map(sysconfig.get_path, ("purelib", "platlib", "stdlib", "platstdlib")),
     ]
-    own = Path(gather3d.__file__).parent
-    wanted = [*map(Path, system), *map(Path, python), own]
+    wanted = [*map(Path, system), *map(Path, python), OWN]
     seen: list[Path] = []
     for path in wanted:
         if path.exists() and not any(path.is_relative_to(known) for known in seen):

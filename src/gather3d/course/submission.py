@@ -17,10 +17,12 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from gather3d.exercises.catalogue import EXERCISES
 from gather3d.exercises.check import Elsewhere, Worker
 from gather3d.exercises.report import Report
 
 from .kernel import failed, run
+from .recognise import functions, unsolved
 from .sandbox import Limits, Sandbox, Watch, end
 
 FIGURE = "figure"
@@ -56,12 +58,15 @@ def graded(
     locked = sorted(filter(is_locked, code), key=lambda cell: order.index(name_of(cell)))
     given = [cell for cell in locked if not is_graded(cell) and not is_figure(cell)]
     students = [*given, *(cell for cell in code if not is_locked(cell))]
-    found = run(students, names, sandbox)
+    students.sort(key=lambda cell: not is_locked(cell) and not unsolved(cell.source))  # stubs first
+    refused: dict[str, str] = {}
+    found = run(students, names, sandbox, refused)
     with tempfile.TemporaryDirectory(prefix="g3-") as folder:
         worker = ConfinedWorker(sandbox, Path(folder))
         try:
             known = {name: Elsewhere(sent, worker) for name, sent in found.items()}
-            tests = Tests({**dict.fromkeys(names), **known})
+            why = {name: why_not(name, students, refused) for name in names if name not in found}
+            tests = Tests({**dict.fromkeys(names), **known}, why)
             for cell in locked:
                 tests.run(cell)
         finally:
@@ -84,6 +89,17 @@ def is_graded(cell: NotebookNode) -> bool:
 
 def is_figure(cell: NotebookNode) -> bool:
     return FIGURE in cell.metadata.get("tags", [])
+
+
+def why_not(name: str, cells: Sequence[NotebookNode], refused: dict[str, str]) -> str:
+    """Why there is no such function, for a person."""
+    if name in refused:
+        return f"There is a {name}, but {refused[name]}."
+    defining = [cell for cell in cells if name in functions(cell.source)]
+    if not defining:
+        return f"Not solved yet: no cell defines {name}."
+    errors = [out.ename for out in defining[-1].get("outputs", []) if out.output_type == "error"]
+    return f"The cell that defines {name} ends with {errors[-1]}." if errors else ""
 
 
 class ConfinedWorker(Worker):
@@ -112,8 +128,9 @@ class ConfinedWorker(Worker):
 class Tests:
     """The instructor's cells, run here one after the other, as a kernel would."""
 
-    def __init__(self, functions: dict[str, Callable | None]) -> None:
+    def __init__(self, functions: dict[str, Callable | None], why: dict[str, str]) -> None:
         self.functions = functions
+        self.why = why  # there is no function, by its name
         self.space: dict[str, Any] = {"__name__": "__main__", "display": self.display}
         self.outputs: list[NotebookNode] = []
 
@@ -154,6 +171,10 @@ class Tests:
         if not isinstance(report, Report):
             return
         diagnosis, words = report.diagnosis, report.words
+        exercise = EXERCISES.get(report.exercise)
+        if exercise is not None and (why := self.why.get(exercise.name)):
+            words = why
+            cell.outputs.append(new_output("stream", name="stdout", text=f"{why}\n"))
         if error is not None and report.passed:
             diagnosis, words = HIDDEN, str(error)
         cell.metadata.gather3d = {
