@@ -8,17 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nbgrader.converters.base import NbGraderException
+from sqlalchemy.exc import SQLAlchemyError
 
 from .collect import SubmissionsError
 from .masters import Master, MasterError, masters
+from .ready import NotReadyError
 from .sandbox import Limits, SandboxError
 
 EXPECTED = (
     MasterError,
     SubmissionsError,
     SandboxError,
+    NotReadyError,
     NbGraderException,
-    FileNotFoundError,
+    SQLAlchemyError,
+    OSError,
     ValueError,
 )
 COURSE = Path("course")
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return given.run(given)
     except EXPECTED as error:
-        print(error, file=sys.stderr)
+        print((str(error).splitlines() or [repr(error)])[0], file=sys.stderr)
         return 1
 
 

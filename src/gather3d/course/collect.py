@@ -243,7 +243,9 @@ def by_cells(notebook: NotebookNode, releases: Mapping[str, NotebookNode]) -> st
     texts = {cell.source.strip() for cell in notebook.cells}
     counts = {}
     for assignment, release in releases.items():
-        others = [cell for key, each in releases.items() if key != assignment for cell in each.cells]
+        others = [
+            cell for key, each in releases.items() if key != assignment for cell in each.cells
+        ]
         taken = {cell.id for cell in others} | {cell.source.strip() for cell in others}
         own = {cell.id for cell in release.cells} - taken
         said = {cell.source.strip() for cell in release.cells if len(cell.source) > 40} - taken
@@ -291,9 +293,7 @@ def taken(
     if secret is not None:
         (target / SECRET).write_bytes(secret)
     digest = hashlib.sha256(candidate.data + time.isoformat().encode()).hexdigest()
-    return Submission(
-        files.student, assignment, path, time, digest, candidate.fault, tuple(notes)
-    )
+    return Submission(files.student, assignment, path, time, digest, candidate.fault, tuple(notes))
 
 
 def keep(files: Files, candidate: Candidate, target: Path) -> None:

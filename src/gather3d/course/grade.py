@@ -4,6 +4,7 @@ A worker gets a notebook's text and gives back the text of the executed one, so 
 matter where it runs or how often. One process, this one, writes to the grade book.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import nbformat
-from dask.distributed import Client, LocalCluster, as_completed
+from dask.distributed import Client, Future, LocalCluster, as_completed
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter
@@ -26,10 +27,11 @@ from tqdm import tqdm
 
 from .collect import COLLECTED, SECRET, TIMESTAMP, Submission, collect
 from .masters import Master
+from .ready import alone, try_folders, try_masters
 from .sandbox import Limits, Sandbox, SandboxError
 from .settings import course_directory
 from .submission import graded
-from .summary import summarise
+from .summary import Remark, remember, summarise
 
 SANITISED, EXECUTED = ".grading/sanitised", ".grading/executed"
 SCORES = ".grading/scores"
@@ -69,7 +71,9 @@ def grade(
         what was graded in this run.
 
     Raises:
-        SandboxError: there is no sandbox, and `unsandboxed` was not asked for.
+        SandboxError: there is no sandbox, and `unsandboxed` was not asked for; or it lacks what
+            submissions need.
+        NotReadyError: folder or grade book cannot be written, or a master fails its own tests.
         SubmissionsError: there are no submissions.
         FileNotFoundError: the course was not released.
         GradingError: some could not be graded, after the others were.
@@ -79,42 +83,67 @@ def grade(
         Sandbox.here(limits, unsandboxed=unsandboxed)  # a cluster's workers have their own
     course = Path(course).resolve()
     book = Book(course, db)
-    found, unused = collect(submissions, book.releases, course)
-    for name in unused:
-        print(f"Not graded: {name}", file=sys.stderr)
-    todo = [each for each in found if not book.has(each)]
-    failed: dict[Submission, Exception] = {}
-    if todo:
-        with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
-            failed = work(todo, book, client, (limits, unsandboxed), bar)
-    book.refresh([each for each in found if each not in todo])
-    summarise(course, db)
+    with alone(course):
+        try_folders(course, db)
+        found, left = collect(submissions, book.releases, course)
+        for each in left:
+            print(f"Not graded: {each}", file=sys.stderr)
+        todo = [each for each in found if not book.has(each)]
+        failed: dict[Submission, Exception] = {}
+        if todo:
+            given = (limits, unsandboxed)
+            masters = [book.masters[name] for name in sorted({each.assignment for each in todo})]
+            with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
+                try_masters(masters, course, client, given, scheduler is not None)
+                failed = work(todo, book, client, given, bar)
+        book.refresh([each for each in found if each not in todo])
+        remarks = [Remark(each.student, "", "left out", each.words) for each in left]
+        for each in found:
+            remarks += [Remark(each.student, each.assignment, "note", n) for n in each.notes]
+        for each, why in failed.items():
+            words = f"could not be graded: {sentence(why)}"
+            remarks.append(Remark(each.student, each.assignment, "failed", words))
+        remember(course, Path(submissions).resolve(), remarks)
+        summarise(course, db)
     if failed:
         lines = [f"{each.student}/{each.assignment}: {why}" for each, why in failed.items()]
         raise GradingError("\n".join(["The others are graded; these could not be:", *lines]))
     return todo
 
 
+def sentence(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def work(
     todo: list[Submission], book: "Book", client: Client, given: tuple, bar: tqdm
 ) -> dict[Submission, Exception]:
     """Have the submissions run, and record each as it comes back; those that could not be."""
-    running, failed = {}, {}
-    for each in todo:
-        text, master = book.sanitised(each), book.masters[each.assignment]
-        future = client.submit(
-            graded, text, master.functions, master.order, *given, pure=False, retries=RETRIES
-        )
-        running[future] = each
-    for future in as_completed(running):
+    running: dict[Future, Submission] = {}
+    failed: dict[Submission, Exception] = {}
+
+    @contextlib.contextmanager
+    def going_on(each: Submission) -> Iterator[None]:
+        """Whatever befalls one, the others go on; unless it would befall them, too."""
         try:
-            executed = future.result()
+            yield
         except SandboxError:
-            raise  # so it is for all of them
-        except Exception as error:  # whatever befell the worker, the others go on
-            failed[running[future]] = error
-        else:
-            book.record(running[future], executed)
+            raise
+        except Exception as error:
+            try_folders(book.course, book.db)
+            failed[each] = error
+
+    for each in todo:
+        with going_on(each):
+            text, master = book.sanitised(each), book.masters[each.assignment]
+            future = client.submit(
+                graded, text, master.functions, master.order, *given, pure=False, retries=RETRIES
+            )
+            running[future] = each
+    for future in as_completed(running):
+        with going_on(running[future]):
+            book.record(running[future], future.result())
         bar.update()
     return failed
 
@@ -156,7 +185,10 @@ class Book:
         path = self.path("autograded", submission)
         if not path.exists() or not self.path("feedback", submission, "html").exists():
             return False
-        done = json.loads(path.read_text())["metadata"].get("gather3d", {})
+        try:
+            done = json.loads(path.read_text())["metadata"].get("gather3d", {})
+        except ValueError:  # a run that was stopped has left half of it
+            return False
         return done.get("digest") == self.digest(submission)
 
     def digest(self, submission: Submission) -> str:

@@ -253,7 +253,11 @@ class Desk:
     def find_answers(self) -> None:
         for name in filter(self.by_hand, self.given):
             cell = self.known.get(name)
-            if cell is None or not cell.source.strip() or same(cell.source, self.given[name].source):
+            if (
+                cell is None
+                or not cell.source.strip()
+                or same(cell.source, self.given[name].source)
+            ):
                 self.find_answer(name)
 
     def find_answer(self, name: str) -> None:

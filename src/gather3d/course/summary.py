@@ -20,16 +20,22 @@ PASSED, BY_HAND = "passed", "graded by a person"
 
 @dataclass(frozen=True)
 class Grade:
-    """A row of grades.csv: a student's assignment; the score is what the penalty has left."""
+    """A row of grades.csv: a student's assignment; the score is what the penalty has left.
+
+    A student of whom nothing could be graded has a row, too, with no assignment and no numbers.
+    """
 
     student: str
     assignment: str
-    score: float
-    max_score: float
-    late_seconds: int
-    late_penalty: float
+    score: float | None
+    max_score: float | None
+    late_seconds: int | None
+    late_penalty: float | None
     to_grade_by_hand: bool
     fault: str
+    """Why it is not graded, or not as it should be."""
+    notes: str = ""
+    """What a person should know: which files were left out, which answers stood elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +51,59 @@ class Exercise:
     words: str
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What there is to say of something that was handed in.
+
+    Attributes:
+        assignment: "" if it is a file that belongs to none.
+        kind: "note", "left out" or "failed".
+    """
+
+    student: str
+    assignment: str
+    kind: str
+    words: str
+
+
+REMARKS = ".grading/remarks.json"
+"""By the folders that submissions came from."""
+
+
+def remember(course: Path, folder: Path, remarks: list[Remark]) -> None:
+    """Keep what a run has to say of a folder, in place of what the last one had."""
+    path = course / REMARKS
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known = {place: kept for place, kept in known.items() if Path(place).exists()}
+    known[str(folder)] = [asdict(each) for each in remarks]
+    waiting = path.with_suffix(".part")
+    waiting.write_text(json.dumps(known, indent=1))
+    waiting.replace(path)
+
+
+def remembered(course: Path) -> list[Remark]:
+    path = course / REMARKS
+    known = json.loads(path.read_text()) if path.exists() else {}
+    return list(dict.fromkeys(Remark(**each) for kept in known.values() for each in kept))
+
+
 def summarise(course: Path, db: str | None = None) -> tuple[list[Grade], list[Exercise]]:
     """Write grades.csv, exercises.csv and summary.html into the course folder."""
     grades, exercises = tables(course, db)
     write(course / "grades.csv", Grade, grades)
     write(course / "exercises.csv", Exercise, exercises)
-    (course / "summary.html").write_text(page(grades, exercises))
+    (course / "summary.html").write_text(page(grades, exercises), encoding="utf-8")
     return grades, exercises
 
 
 def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
     """The grade book's rows, in the order of students and assignments."""
     grades, exercises = [], []
+    remarks = remembered(course)
+    untold = {r.student: [] for r in remarks if r.kind == "left out"}
+    for remark in remarks:
+        if remark.kind == "left out":
+            untold[remark.student].append(remark.words)
     with Gradebook(course_directory(course, db).db_url) as book:
         handed_in = book.db.query(Submitted).all()
         for each in sorted(handed_in, key=lambda s: (s.student_id, s.assignment.name)):
@@ -65,8 +112,14 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
             notebook = {"metadata": {}, "cells": []}  # nbgrader's own commands may have removed it
             if path.exists():
                 notebook = json.loads(path.read_text())
-            notes = notes_of(notebook)
-            fault = notebook["metadata"].get("gather3d", {}).get("fault", "")
+            reports = notes_of(notebook)
+            mine = [r for r in remarks if (r.student, r.assignment) == (each.student_id, name)]
+            faults = [notebook["metadata"].get("gather3d", {}).get("fault", "")]
+            faults += [r.words for r in mine if r.kind == "failed"]
+            scores = [one.auto_score for part in each.notebooks for one in part.grades]
+            if not path.exists() and all(score is None for score in scores):
+                faults.append("not graded yet: the run was stopped before")
+            notes = [r.words for r in mine if r.kind == "note"] + untold.pop(each.student_id, [])
             penalty = sum(part.late_submission_penalty or 0.0 for part in each.notebooks)
             grades.append(
                 Grade(
@@ -77,13 +130,14 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
                     int(each.total_seconds_late),
                     round(penalty, 2),
                     each.needs_manual_grade,
-                    fault,
+                    "; ".join(filter(None, faults)),
+                    "; ".join(notes),
                 )
             )
             for part in each.notebooks:
                 for one in part.grades:
                     name = one.name.rpartition("-")[0].replace("-", ".", 1)
-                    note = notes.get(one.name)
+                    note = reports.get(one.name)
                     outcome = BY_HAND if note is None else note["diagnosis"] or "not recognised"
                     if note and note["passed"]:
                         outcome = PASSED
@@ -98,7 +152,10 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
                             note["words"] if note else "",
                         )
                     )
-    return grades, exercises
+    for student, words in untold.items():
+        blank = (None, None, None, None, True)
+        grades.append(Grade(student, "", *blank, f"not graded: {'; '.join(words)}"))
+    return sorted(grades, key=lambda grade: (grade.student, grade.assignment)), exercises
 
 
 def notes_of(notebook: dict) -> dict[str, dict]:
@@ -110,7 +167,7 @@ def notes_of(notebook: dict) -> dict[str, dict]:
 def write(path: Path, kind: type, rows: list) -> None:
     """A whole table or none: a reader never sees half of one."""
     waiting = path.with_suffix(".part")
-    with open(waiting, "w", newline="") as file:
+    with open(waiting, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
@@ -131,18 +188,40 @@ def page(grades: list[Grade], exercises: list[Exercise]) -> str:
         for exercise, outcomes in counted.items()
         for (outcome, words), number in outcomes.most_common()
     )
-    students = len({grade.student for grade in grades})
+    handed_in = [grade for grade in grades if grade.assignment]
+    students = len({grade.student for grade in handed_in})
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:16px system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}"
-        "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}</style>"
-        f"<h1>{students} students, {len(grades)} submissions</h1>"
+        "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}"
+        "li{margin:.3rem 0;overflow-wrap:anywhere}</style>"
+        f"<h1>{students} students, {len(handed_in)} submissions</h1>"
+        f"{looked_at(grades)}"
         f'<div role="img" aria-label="For each exercise, how many students passed and which '
         f'mistakes the others made; the table below has the numbers.">{plot}</div>'
         "<table><thead><tr><th>exercise</th><th>outcome</th><th>students</th>"
         f"<th>in words</th></tr></thead><tbody>{rows}</tbody></table></html>"
     )
+
+
+def looked_at(grades: list[Grade]) -> str:
+    """Lists of what a person should look at; "" if there is nothing."""
+    parts = {
+        "Not graded": [(g, g.fault) for g in grades if g.fault],
+        "To grade by hand": [(g, "") for g in grades if g.to_grade_by_hand and g.assignment],
+        "To look at": [(g, g.notes) for g in grades if g.notes],
+    }
+    return "".join(
+        f"<h2>{title}</h2><ul>{''.join(item(grade, words) for grade, words in rows)}</ul>"
+        for title, rows in parts.items()
+        if rows
+    )
+
+
+def item(grade: Grade, words: str) -> str:
+    who = ", ".join(filter(None, (grade.student or "no student", grade.assignment)))
+    return f"<li><b>{html.escape(who)}</b>{': ' if words else ''}{html.escape(words)}</li>"
 
 
 def count(exercises: list[Exercise]) -> dict[str, Counter]:
