@@ -13,6 +13,7 @@ import hashlib
 import re
 import shutil
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,9 +150,9 @@ def sorted_out(
         else:
             others.append(LeftOut(files.student, file.name, candidate))
     left += others[:NAMED]
-    if more := len(others) - NAMED:
-        if more > 0:
-            left.append(LeftOut(files.student, "", f"and {more} other files that are no notebooks"))
+    if len(others) > NAMED:
+        more = f"and {len(others) - NAMED} other files that are no notebooks"
+        left.append(LeftOut(files.student, "", more))
     chosen = []
     for assignment in sorted(candidates):
         first, *rest = sorted(candidates[assignment], key=lambda each: each.order)
@@ -233,7 +234,7 @@ def by_name(name: str, releases: Iterable[str]) -> str | None:
     for part in reversed(PurePosixPath(name).parts):
         found = [each for each in releases if plain(each) in plain(part)]
         if found:
-            return max(found, key=len) if len(found) == 1 else None
+            return found[0] if len(found) == 1 else None
     return None
 
 
@@ -241,36 +242,30 @@ def by_cells(notebook: NotebookNode, releases: Mapping[str, NotebookNode]) -> st
     """The assignment whose cells these are, by names that no other assignment has, or by texts."""
     names = {name for cell in notebook.cells for name in (named(cell), cell.id) if name}
     texts = {cell.source.strip() for cell in notebook.cells}
+    all_names = Counter(cell.id for each in releases.values() for cell in each.cells)
     counts = {}
     for assignment, release in releases.items():
-        others = [
-            cell for key, each in releases.items() if key != assignment for cell in each.cells
-        ]
-        taken = {cell.id for cell in others} | {cell.source.strip() for cell in others}
-        own = {cell.id for cell in release.cells} - taken
-        said = {cell.source.strip() for cell in release.cells if len(cell.source) > 40} - taken
-        counts[assignment] = max(len(own & names), len(said & texts))
+        own = {cell.id for cell in release.cells if all_names[cell.id] == 1}
+        said = {cell.source.strip() for cell in release.cells if cell.id in own}
+        long = {text for text in said if len(text) > 40}
+        counts[assignment] = max(len(own & names), len(long & texts))
+    return most(counts, KNOWN)
+
+
+def most(counts: Mapping[str, int], least: int) -> str | None:
+    """The assignment with the highest count, if that is high enough."""
     best = max(counts, key=counts.__getitem__, default=None)
-    return best if best is not None and counts[best] >= KNOWN else None
+    return best if best is not None and counts[best] >= least else None
 
 
 def by_functions(notebook: NotebookNode, releases: Mapping[str, NotebookNode]) -> str | None:
     """The assignment of which a script solves most exercises."""
     defined = {name for cell in notebook.cells for name in functions(cell.source)}
-    counts = {
-        assignment: len(
-            defined
-            & {
-                name
-                for cell in release.cells
-                if cell.id.endswith("-answer")
-                for name in functions(cell.source)
-            }
-        )
-        for assignment, release in releases.items()
-    }
-    best = max(counts, key=counts.__getitem__, default=None)
-    return best if best is not None and counts[best] else None
+    counts = {}
+    for assignment, release in releases.items():
+        answers = [cell.source for cell in release.cells if cell.id.endswith("-answer")]
+        counts[assignment] = len(defined & {name for each in answers for name in functions(each)})
+    return most(counts, 1)
 
 
 def taken(

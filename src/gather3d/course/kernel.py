@@ -169,7 +169,7 @@ class Kernel:
                 said = f"{message['content']['ename']}: {message['content']['evalue']}"
                 raise SandboxError(
                     f"No submission is graded: gather3d cannot be used in the sandbox: {said}. "
-                    f"Install it for {sys.executable} (pip install); PYTHONPATH does not count there."
+                    f"Install it for {sys.executable}; PYTHONPATH does not count there."
                 )
 
         self.execute(IMPORT.format(own=str(OWN.resolve())), START, take)

@@ -76,6 +76,7 @@ def try_folders(course: Path, db: str | None) -> None:
     try:
         with Gradebook(course_directory(course, db).db_url) as book:
             if book.engine.dialect.name == "sqlite":
+                book.db.execute(text("PRAGMA busy_timeout = 1000"))  # milliseconds
                 book.db.execute(text("BEGIN IMMEDIATE"))  # as a grade does that is written
             book.db.rollback()
     except SQLAlchemyError as error:

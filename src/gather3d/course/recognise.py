@@ -112,6 +112,7 @@ class Desk:
         self.handed_out = release.cells
         self.given = {name: cell for cell in release.cells if (name := named(cell))}
         self.known: dict[str, NotebookNode] = {}
+        self.doubles: dict[str, list[NotebookNode]] = {}  # answers with a name that is taken
         self.notes: list[str] = []
 
     def locked(self, name: str) -> bool:
@@ -161,9 +162,8 @@ class Desk:
         given = self.given[name]
 
         def key(cell: NotebookNode) -> tuple[bool, bool]:
-            written = bool(cell.source.strip()) and not same(cell.source, given.source)
             fits = cell.cell_type == given.cell_type
-            return (not fits,) if self.locked(name) else (not written, not fits)
+            return (not fits,) if self.locked(name) else (not self.written(name, cell), not fits)
 
         return min(candidates, key=key)
 
@@ -188,7 +188,7 @@ class Desk:
         if self.locked(name):
             return self.beside(name, cell)
         if self.by_hand(name) and cell.source.strip():
-            self.notes.append(f"{name}: written twice, look at both")
+            self.doubles.setdefault(name, []).append(cell)
         return [cell]
 
     def beside(self, name: str, cell: NotebookNode) -> list[NotebookNode]:
@@ -246,19 +246,43 @@ class Desk:
                 self.notes.append(f"{names}: found in a {cell.cell_type} cell")
 
     def is_known(self, cell: NotebookNode) -> bool:
-        return any(cell is each for each in self.known.values())
+        return among(cell, self.known.values())
 
     # ---- written answers
 
     def find_answers(self) -> None:
         for name in filter(self.by_hand, self.given):
             cell = self.known.get(name)
-            if (
-                cell is None
-                or not cell.source.strip()
-                or same(cell.source, self.given[name].source)
-            ):
+            if cell is None or not self.written(name, cell):
                 self.find_answer(name)
+            else:
+                self.complete(name, cell)
+
+    def written(self, name: str, cell: NotebookNode) -> bool:
+        """Whether a cell has more in it than what was handed out."""
+        return bool(cell.source.strip()) and not same(cell.source, self.given[name].source)
+
+    def complete(self, name: str, cell: NotebookNode) -> None:
+        """Put the texts that follow an answer to it, and a copy of what else has its name."""
+        cells = self.notebook.cells
+        place = next(i for i, each in enumerate(cells) if each is cell)
+        end = place + 1
+        while end < len(cells) and cells[end].cell_type != "code" and not self.is_known(cells[end]):
+            end += 1
+        after = [each for each in cells[place + 1 : end] if each.source.strip()]
+        elsewhere = [each for each in self.doubles.get(name, []) if not among(each, after)]
+        for each in after:
+            cell.source += f"\n\n{each.source.strip()}"
+        for each in elsewhere:
+            cell.source += f"\n\n*Also written, in another cell:*\n\n{as_text(each)}"
+        for each in (*after, *elsewhere):
+            if "attachments" in each and cell.cell_type == "markdown":
+                cell.attachments = NotebookNode({**each.attachments, **cell.get("attachments", {})})
+        if after:
+            self.notes.append(f"{name}: written in {counted(1 + len(after))}, put together")
+            cells[place + 1 : end] = [each for each in after if "attachments" in each]
+        if elsewhere:
+            self.notes.append(f"{name}: written twice, look at both")
 
     def find_answer(self, name: str) -> None:
         """Something for a person to read, from wherever it is."""
@@ -272,8 +296,8 @@ class Desk:
             self.notes.append(f"{name}: found in a {texts[0].cell_type} cell; {whose}")
             self.promote(name, texts[0])
             return
-        prose = [cell for cell in everywhere if cell.cell_type != "code"]
-        if found := texts or [*prose, *here]:
+        prose = [cell for cell in everywhere if cell.cell_type != "code" or is_prose(cell.source)]
+        if found := texts or [*prose, *(cell for cell in here if not among(cell, prose))]:
             self.notes.append(f"{name}: look at {counted(len(found))} elsewhere; {whose}")
             self.attach(name, found)
         elif gone:
@@ -288,11 +312,9 @@ class Desk:
             here = name.rpartition("-")[0] if name else here
             if exercise not in (None, here) or not cell.source.strip():
                 continue
-            if name is None and not any(same(cell.source, one.source) for one in self.handed_out):
+            copied = any(same(cell.source, one.source) for one in self.handed_out)
+            if not copied and name in (None, f"{exercise}-work"):
                 found.append(cell)
-            elif name and f"{exercise}-work" == name and not self.locked(name):
-                if not same(cell.source, self.given[name].source):
-                    found.append(cell)
         return found
 
     def promote(self, name: str, cell: NotebookNode) -> None:
@@ -344,6 +366,11 @@ def retyped(cell: NotebookNode, given: NotebookNode) -> NotebookNode:
             made.attachments = cell.attachments
     made.id, made.metadata = cell.id, cell.metadata
     return made
+
+
+def among(cell: NotebookNode, others: Iterable[NotebookNode]) -> bool:
+    """Whether it is one of them, and not only like one."""
+    return any(cell is each for each in others)
 
 
 def dumps(cell: NotebookNode) -> Iterator[str]:
