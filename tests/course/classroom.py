@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from gather3d.course.masters import Master, solution
 
@@ -143,9 +143,17 @@ def leaver(paper: Paper) -> None:
 
 
 def shuffler(paper: Paper) -> None:
-    """All solved, but cells are gone, doubled, out of order, and one is of another kind."""
+    """All solved, but cells are gone, doubled, out of order, and some are of another kind.
+
+    One answer is in a raw cell, one in a text, and one has a stub behind it.
+    """
     perfect(paper)
     cells = paper.notebook.cells
+    raw, told = paper.cell("gather-result_shape-answer"), paper.cell("gather-along-answer")
+    raw.cell_type = "raw"
+    cells.insert(0, new_markdown_cell(f"I think:\n\n```python\n{told.source}\n```"))
+    cells.remove(told)
+    cells.append(new_code_cell("def pick_points(features, index):\n    raise NotImplementedError"))
     gone = ("gather-loops-check", "gather-along-task", "gather-review-answer")
     cells[:] = [cell for cell in cells if cell.id not in gone]
     cells.append(cells.pop(1))  # the imports come last

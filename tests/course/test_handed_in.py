@@ -10,13 +10,11 @@ import json
 import os
 import shutil
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from dask.distributed import Client, LocalCluster
 from nbconvert import PythonExporter
 from nbformat.v4 import new_output
 
@@ -24,13 +22,10 @@ from gather3d.course import files
 from gather3d.course import grade as grading
 from gather3d.course.collect import collect
 from gather3d.course.grade import grade
-from gather3d.course.masters import Master
 from gather3d.course.reading import readable
-from gather3d.course.release import generate
-from gather3d.course.settings import CONFIG, CONFIG_TEXT
 
-PROJECT = Path(__file__).parents[2]
-ASSIGNMENT = "01-gather"
+from .conftest import ASSIGNMENT, PROJECT
+
 RELEASE = PROJECT / "notebooks" / "exercises" / "students" / f"{ASSIGNMENT}.ipynb"
 TEXT = "A written answer: naïve, 3 × 5."
 PUT = "course/01-gather.ipynb"
@@ -226,39 +221,12 @@ def test_links_and_closed_files_are_named(releases, tmp_path, monkeypatch):
 # ---- as far as the tables
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
-    course = tmp_path_factory.mktemp("course") / "course"
-    course.mkdir()
-    (course / CONFIG).write_text(CONFIG_TEXT)
-    generate(Master.read(PROJECT / "notebooks" / "exercises" / f"{ASSIGNMENT}.ipynb"), course, None)
-    return course
-
-
-@pytest.fixture
-def instant(monkeypatch):
-    """Grading in this process, in which nothing runs."""
-
-    @contextmanager
-    def crew(scheduler, workers):
-        with (
-            LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-
-    monkeypatch.setattr(grading, "crew", crew)
-    monkeypatch.setattr(grading, "graded", lambda text, *given: text)
-    monkeypatch.setattr(grading, "try_masters", lambda *given: None)
-    monkeypatch.setattr(grading.Sandbox, "here", lambda *given, **named: None)
-
-
 def rows(course: Path) -> dict[str, dict[str, str]]:
     with open(course / "grades.csv", newline="", encoding="utf-8") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
-def test_tables_and_page_have_everybody(course, instant, tmp_path):
+def test_tables_and_page_have_everybody(plain_course, instant, tmp_path):
     """Graded, or named with the reason; with something for a person where there is something."""
     folder = tmp_path / "in"
     handed_in = {
@@ -273,8 +241,8 @@ def test_tables_and_page_have_everybody(course, instant, tmp_path):
     put(folder / "torn" / "01-gather.ipynb", WRITTEN[:3000])
     put(folder / "other" / "99-none.ipynb", b'{"cells": []}')
     put(folder / "loose.ipynb", WRITTEN)
-    assert len(grade(folder, course, quiet=True)) == 5
-    found = rows(course)
+    assert len(grade(folder, plain_course, quiet=True)) == 5
+    found = rows(plain_course)
     by_hand = {student: row["to_grade_by_hand"] for student, row in found.items()}
     assert by_hand.pop("silent") == "False" and set(by_hand.values()) == {"True"}
     assert "had lost its name" in found["Zoë Ångström"]["notes"]
@@ -284,24 +252,24 @@ def test_tables_and_page_have_everybody(course, instant, tmp_path):
     assert "99-none.ipynb: there is no such assignment" in found["other"]["fault"]
     assert "loose.ipynb: belongs to no student" in found[""]["fault"]
     assert found["other"]["score"] == found["other"]["assignment"] == ""
-    page = BeautifulSoup((course / "summary.html").read_text(), "html.parser")
+    page = BeautifulSoup((plain_course / "summary.html").read_text(), "html.parser")
     said = [item.get_text() for item in page.find_all("li")]
     for student, row in found.items():
         for words in filter(None, (row["fault"], row["notes"])):
             assert any((student or "no student") in item and words in item for item in said)
     assert "5 students, 5 submissions" in page.h1.get_text()
-    feedback = course / "feedback" / "raw" / ASSIGNMENT / f"{ASSIGNMENT}.html"
+    feedback = plain_course / "feedback" / "raw" / ASSIGNMENT / f"{ASSIGNMENT}.html"
     assert TEXT in BeautifulSoup(feedback.read_text(), "html.parser").get_text()
 
     shutil.rmtree(folder / "other")  # what is mended is no longer named
-    put(folder / "text" / "01-gather.ipynb", WRITTEN)
-    assert [each.student for each in grade(folder, course, quiet=True)] == []
-    found = rows(course)
+    shutil.copy2(folder / "text" / "01-gather.ipynb.txt", folder / "text" / "01-gather.ipynb")
+    assert [each.student for each in grade(folder, plain_course, quiet=True)] == []
+    found = rows(plain_course)
     assert "other" not in found
     assert "01-gather.ipynb.txt: the same as 01-gather.ipynb" in found["text"]["notes"]
 
 
-def test_one_that_cannot_be_graded_is_named(course, instant, tmp_path, monkeypatch):
+def test_one_that_cannot_be_graded_is_named(plain_course, instant, tmp_path, monkeypatch):
     def gone(text, *given):
         raise OSError("the worker is gone")
 
@@ -309,5 +277,5 @@ def test_one_that_cannot_be_graded_is_named(course, instant, tmp_path, monkeypat
     monkeypatch.setattr(grading, "RETRIES", 0)
     put(tmp_path / "in" / "unlucky" / "01-gather.ipynb", WRITTEN)
     with pytest.raises(grading.GradingError, match="unlucky/01-gather: the worker is gone"):
-        grade(tmp_path / "in", course, quiet=True)
-    assert "could not be graded: the worker is gone" in rows(course)["unlucky"]["fault"]
+        grade(tmp_path / "in", plain_course, quiet=True)
+    assert "could not be graded: the worker is gone" in rows(plain_course)["unlucky"]["fault"]

@@ -207,7 +207,9 @@ def missing() -> str | None:
         tried = subprocess.run(command, capture_output=True, text=True)
     if tried.returncode:
         said = tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"]
-        return f"bubblewrap does not work here: {said[-1]}"
+        if said[-1].startswith("bwrap:"):
+            return f"bubblewrap does not work here: {said[-1]}"
+        return f"Python does not start in bubblewrap, {sys.executable} says: {said[-1]}"
     return None
 
 
