@@ -93,9 +93,10 @@ def grade(
         if todo:
             given = (limits, unsandboxed)
             masters = [book.masters[name] for name in sorted({each.assignment for each in todo})]
-            with crew(scheduler, workers) as client, tqdm(total=len(todo), disable=quiet) as bar:
+            with crew(scheduler, workers) as client:
                 try_masters(masters, course, client, given, scheduler is not None)
-                failed = work(todo, book, client, given, bar)
+                with tqdm(total=len(todo), disable=quiet) as bar:
+                    failed = work(todo, book, client, given, bar)
         book.refresh([each for each in found if each not in todo])
         remarks = [Remark(each.student, "", "left out", each.words) for each in left]
         for each in found:
@@ -160,7 +161,7 @@ def crew(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # any port that is free
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,  # what goes wrong is raised, and said once
         ) as cluster,
         Client(cluster) as client,
     ):
