@@ -51,7 +51,7 @@ def here(monkeypatch):
     @contextmanager
     def crew(scheduler, workers):
         with (
-            LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+            LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster) as client,
         ):
             yield client

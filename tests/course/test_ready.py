@@ -96,7 +96,7 @@ def test_masters_are_tried_once_for_an_environment(plain_course, tmp_path, here)
             tried.append(text)
             return self
 
-        def result(self):
+        def result(self, timeout):
             return tried[-1]
 
         def wait_for_workers(self, *given, **named):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import torch
@@ -30,6 +31,7 @@ from .submission import graded
 ROOM = 64 << 20  # bytes that must be free for files
 TESTED = ".grading/tested"
 WAIT = 60  # seconds for a cluster's first worker
+PATIENCE = 1800  # seconds for a master, others before it in the queue included
 
 
 class NotReadyError(RuntimeError):
@@ -103,8 +105,8 @@ def try_masters(
     if not todo:
         return
     client.wait_for_workers(1, timeout=WAIT)
-    hosts = {address.rpartition(":")[0]: address for address in client.nthreads()}
-    places = [[address] for address in hosts.values()] if cluster else [None]
+    hosts = {urlsplit(address).hostname for address in client.nthreads()}
+    places = [[host] for host in sorted(hosts)] if cluster else [None]  # its workers may change
     running = {}
     for master in todo:
         text, names, order = nbformat.writes(master.notebook), master.functions, master.order
@@ -113,7 +115,7 @@ def try_masters(
             running[future] = master
     for future, master in running.items():
         try:
-            executed = future.result()
+            executed = future.result(timeout=PATIENCE)
         except SandboxError:
             raise
         except Exception as error:  # whatever it is, it would befall the students

@@ -195,7 +195,7 @@ def page(grades: list[Grade], exercises: list[Exercise]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:16px system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}"
         "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}"
-        "li{margin:.3rem 0;overflow-wrap:anywhere}</style>"
+        "table{display:block;overflow-x:auto}li{margin:.3rem 0;overflow-wrap:anywhere}</style>"
         f"<h1>{students} students, {len(handed_in)} submissions</h1>"
         f"{looked_at(grades)}"
         f'<div role="img" aria-label="For each exercise, how many students passed and which '
@@ -208,7 +208,7 @@ def page(grades: list[Grade], exercises: list[Exercise]) -> str:
 def looked_at(grades: list[Grade]) -> str:
     """Lists of what a person should look at; "" if there is nothing."""
     parts = {
-        "Not graded": [(g, g.fault) for g in grades if g.fault],
+        "Not graded as it should be": [(g, g.fault) for g in grades if g.fault],
         "To grade by hand": [(g, "") for g in grades if g.to_grade_by_hand and g.assignment],
         "To look at": [(g, g.notes) for g in grades if g.notes],
     }
