@@ -10,20 +10,32 @@
 #   make ledger   the operators and the chapters on the CPU and on a GPU, compared
 #   make format   sort and format the code, bring the notebooks into their normal form
 #
-# Each makes the virtual environment .venv first, where that is missing or out of date.
-# PYTHON=python3.12 chooses the interpreter that makes it. `make ledger` makes none: it runs in
-# the PYTHON of a machine with a GPU, whose torch stays as it is.
+#   make system   what the tests want of Debian or Ubuntu: browser, sandbox, compiler
+#   make lock     requirements.lock anew, from the requirements
+#   make oldest   the operators' tests and the chapters with the oldest versions promised,
+#   make newest   and with the newest; make newest-sphinx builds the book with the newest Sphinx
+#
+# Each of the upper ones makes the virtual environment .venv first, where that is missing or out of
+# date. PYTHON=python3.12 chooses the interpreter that makes it. `make ledger` makes none: it runs
+# in the PYTHON of a machine with a GPU, whose torch stays as it is.
+#
+# TORCH_INDEX=https://download.pytorch.org/whl/cpu, when .venv is made, takes PyTorch from there:
+# on Linux, the build for the CPU, without the gigabytes of CUDA that come with PyPI's.
 
 PYTHON ?= python3
 PORT ?= 8000
+TORCH_INDEX ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 REFEREES := tests/operators/references/requirements.txt
+LOCK := requirements.lock
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 INDEX := _build/html/index.html
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
 STUDENTS := notebooks/exercises/students
+UV := uv==0.13.9
 
 # what every kernel finds: figures as data, one order of sets, threads that spin for a moment
 export PLOTLY_RENDERER := plotly_mimetype
@@ -31,7 +43,7 @@ export PYTHONHASHSEED := 0
 export GOMP_SPINCOUNT := 3000
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab course bench ledger format clean
+.PHONY: book test serve lab course bench ledger format clean system lock oldest newest newest-sphinx
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
@@ -39,8 +51,8 @@ book: $(READY)
 
 test: book $(VENV)/.referees
 	$(BIN)/ruff check .
+	$(BIN)/python -m pytest --nbval -p no:cacheprovider -n auto --dist loadfile notebooks
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
-	$(BIN)/python -m pytest --nbval -p no:cacheprovider -n auto --dist loadfile --ignore=notebooks/exercises notebooks
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))
@@ -64,21 +76,36 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/python -m tests.notebooks.normalise $(NOTEBOOKS)
 
+system:
+	@.ci/system
+
+# what is in the lock stays where it still fits; delete the file first for the newest of all
+lock:
+	@$(PYTHON) -m venv _build/uv
+	@_build/uv/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	_build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package gather3d \
+		--annotation-style line --custom-compile-command "make lock" \
+		--output-file $(LOCK) requirements.txt $(REFEREES)
+
+oldest newest newest-sphinx:
+	PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) .ci/versions $@
+
 clean:
 	rm -rf _build
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"Gather in 3D needs Python 3.11 or later; $(PYTHON) is " + sys.version.split()[0] + \
 		". Name another: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@echo "Making $(VENV) from requirements.txt (torch and all: some minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(if $(TORCH_INDEX),@$(INSTALL) --no-deps --index-url $(TORCH_INDEX) torch)
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 # Open3D brings dash, whose extension would have JupyterLab ask for a build at each start
 $(VENV)/.referees: $(READY) $(REFEREES)
 	@echo "Adding to $(VENV) what the operators are compared with"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r $(REFEREES)
+	@$(INSTALL) -r requirements.txt -r $(REFEREES)
 	@rm -f $(VENV)/share/jupyter/lab/extensions/dash-jupyterlab.tgz
 	@touch $@

@@ -10,6 +10,7 @@ import os
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
+from tests.needs import need, no_compiler, no_program, pytest_terminal_summary  # noqa: F401
 
 OPERATORS = [
     "indexing",
@@ -39,10 +40,17 @@ def browser():
     from tests.site.conftest import find_browser, started  # wants Sphinx, which operators do not
 
     executable = find_browser()
-    if executable is None:
-        message = "no Chromium or Chrome on this machine (Debian: apt-get install chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    need(None if executable else "no Chromium or Chrome")
     with started(executable) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def compiler():
+    """For what torch.compile writes."""
+    need(no_compiler())
+
+
+@pytest.fixture(scope="session")
+def git():
+    need(no_program("git", "no git"))

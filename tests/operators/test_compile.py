@@ -5,7 +5,6 @@ were none, so that a value that was built into it shows.
 """
 
 import importlib.util
-import shutil
 import sys
 
 import pytest
@@ -69,7 +68,7 @@ ONCE = {"compile_threads": 1, "cpp.vec_isa_ok": True}
 ONE_OF_EACH = {case.operator: case for case in reversed(TAKEN)}.values()
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda c: c.name)
 def test_the_default_backend_gives_the_same(device, case):
     """Through inductor, which writes C++ (or Triton) and compiles it: some seconds each."""

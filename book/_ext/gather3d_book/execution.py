@@ -18,7 +18,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-DEPENDENCIES = ("src", "requirements.txt", "pyproject.toml")
+DEPENDENCIES = ("src", "requirements.txt", "requirements.lock", "pyproject.toml")
 CACHE = ".jupyter_cache"
 EXECUTIONS = "executions"  # in the cache's folder: when and where its outputs were made (status.py)
 

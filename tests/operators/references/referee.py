@@ -1,7 +1,8 @@
 """The operators against packages that do the same and that no one here wrote.
 
 Where requirements.txt beside this file installs a package, its tests run; where it leaves one out
-(no wheel for the platform), they are skipped and say so.
+(no wheel for the platform), they are skipped and say so. So are those of a package that wants a
+library of the system that is not there.
 """
 
 from importlib import import_module
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
+from tests.needs import need
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
@@ -25,3 +27,5 @@ def referee(package: str, module: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         pytest.fail(f"{error}: `make test` installs it, from {REQUIREMENTS.name} beside this test")
+    except (ImportError, OSError) as error:  # a library that the package is linked with, or loads
+        need(f"{package} cannot be loaded ({str(error).splitlines()[0]})", module=True)
