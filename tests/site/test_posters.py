@@ -81,6 +81,7 @@ def difference(one: bytes, other: bytes) -> float:
 # ---- what is drawn
 
 
+@pytest.mark.usefixtures("browser")  # a book that is built without one has no posters
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_figure_has_posters(name):
     """In both themes and both widths, of the figure's height; none is blank."""
