@@ -8,10 +8,12 @@ A normal notebook is nbformat 4.5 with sorted keys, one space of indent, unique 
 newline at the end. It has no execution metadata and no widget state, and its execution counts are
 those of one run from the top (nbval takes a cell without one for a cell that was never run). An
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
-`widget` or `timing` keeps none, because its output depends on the machine or is far too large, and
-carries the tag `nbval-ignore-output` for the same reason; so does a test of the exercises, which
-shows a report. On a page the code of a figure or a widget is folded away (`hide-input`): the
-picture is what is to be seen.
+`widget`, `timing` or `version` keeps none, because its output depends on the machine or on torch's
+version, or is far too large, and carries the tag `nbval-ignore-output` for the same reason; so does
+a test of the exercises, which shows a report. On a page the code of a figure or a widget is folded
+away (`hide-input`): the picture is what is to be seen.
+
+The command also begins each notebook with the cell of first_cell.py.
 """
 
 import argparse
@@ -24,7 +26,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-UNSTORED = ("figure", "widget", "timing")
+from .first_cell import begun
+
+UNSTORED = ("figure", "widget", "timing", "version")
 """Tags of cells whose outputs are not stored."""
 
 IGNORED = "nbval-ignore-output"
@@ -35,6 +39,9 @@ FOLDED = ("figure", "widget")
 
 HIDDEN = "hide-input"
 """... and the tag by which Jupyter Book knows them."""
+
+KEPT = ("cellView", "jupyter", "mystnb", "nbgrader")
+"""What else of a cell's metadata is kept."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -51,6 +58,10 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     metadata = NotebookNode(kernelspec=dict(KERNEL), language_info={"name": "python"})
     if "mystnb" in notebook.metadata:
         metadata.mystnb = deepcopy(notebook.metadata.mystnb)
+    if "accelerator" in notebook.metadata:  # in Colab, a GPU
+        metadata.accelerator = notebook.metadata.accelerator
+        gpu = notebook.metadata.get("colab", {}).get("gpuType", "T4")
+        metadata.colab = NotebookNode(gpuType=gpu)
 
     cells, ids, runs = [], set(), 0
     kept = [cell for cell in notebook.cells if cell.source.strip()]
@@ -110,7 +121,7 @@ def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     normal = NotebookNode(cell_type=cell.cell_type, id=name, metadata=NotebookNode())
     if tags:
         normal.metadata.tags = tags
-    for key in ("mystnb", "nbgrader"):
+    for key in KEPT:
         if key in cell.metadata:
             normal.metadata[key] = deepcopy(cell.metadata[key])
     if "attachments" in cell:
@@ -162,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     differing = 0
     for path in options.notebooks:
         before = path.read_text(encoding="utf-8")
-        notebook = reads(before)
+        notebook = begun(reads(before))
         if options.execute:
             notebook = execute(notebook, path.parent)
         after = dumps(notebook)

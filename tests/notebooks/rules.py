@@ -7,7 +7,8 @@ from statistics import median
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from .normalise import IGNORED, UNSTORED, dumps
+from .first_cell import NAME, begun
+from .normalise import IGNORED, UNSTORED, dumps, normalise
 
 LONGEST_CELL = 25  # lines
 LONGEST_LINE = 94  # signs: on a laptop a page shows no more of a line
@@ -34,7 +35,9 @@ def faults(notebook: NotebookNode, text: str | None = None) -> list[str]:
     found = []
     if text is not None and text != dumps(notebook):
         found.append("it is not normal: run `make format`")
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if normalise(notebook) != normalise(begun(notebook)):
+        found.append("it does not begin with the cell of first_cell.py: run `make format`")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != NAME]
     asserts = 0
     for number, cell in enumerate(code, start=1):
         tree = parse(cell.source)
@@ -70,6 +73,11 @@ def cell_faults(cell: NotebookNode, tree: ast.Module) -> list[str]:
         found.append(f"it calls {drawing} and has none of the tags {', '.join(UNSTORED)}")
     if timing and "timing" not in tags:
         found.append(f"it calls {timing} and has no tag timing")
+
+    if "version" in tags and any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
+        found.append("the tag version and an assert: another torch may do otherwise")
+    if (words := foreign_words(tree)) and not tags & {"version", "timing"}:
+        found.append(f"it keeps the words of an exception of torch's ({words}): tag it version")
 
     if not tags & set(UNSTORED):
         found += output_faults(cell)
@@ -125,6 +133,32 @@ def drawn_and_timed(tree: ast.Module) -> tuple[str, str]:
         if function in TIMING_CALLS and timed:
             timing = timing or name
     return drawing, timing
+
+
+def foreign_words(tree: ast.Module) -> str:
+    """Where the message of an exception is used that no call of ours raises, or ''.
+
+    Torch rewords a message from one version to the next, and mends a fault; that there is an
+    exception, and its type, may be part of a contract. (`refusal` is the function that two chapters
+    write to catch one.)
+    """
+    catches = [node for node in tree.body if getattr(node, "name", "") != "refusal"]
+    for node in (inner for outer in catches for inner in ast.walk(outer)):
+        if call_name(node) == "refusal" and not ours(node):
+            return ast.unparse(node)
+        if isinstance(node, ast.Try) and not any(map(ours, node.body)):
+            for handler in node.handlers:
+                names = [ast.unparse(inner) for inner in ast.walk(handler)]
+                if handler.name and names.count(handler.name) > names.count(
+                    f"type({handler.name})"
+                ):
+                    return f"except … as {handler.name}"
+    return ""
+
+
+def ours(tree: ast.AST) -> bool:
+    """Whether something of gather3d is called in it."""
+    return any(call_name(node).startswith(("g3.", "gather3d.")) for node in ast.walk(tree))
 
 
 def call_name(node: ast.AST) -> str:

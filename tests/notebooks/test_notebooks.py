@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from .first_cell import begun
 from .normalise import dumps, normalise, reads
 from .rules import FEWEST_ASSERTS, faults
 
@@ -28,9 +29,15 @@ def test_chapter(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_title_has_the_number_of_the_file(path):
     """A chapter's number never changes: the table of contents takes it from the title."""
-    first = reads(path.read_text(encoding="utf-8")).cells[0]
-    assert first.cell_type == "markdown"
-    assert first.source.startswith(f"# {int(path.stem.split('-')[0])} · ")
+    title = reads(path.read_text(encoding="utf-8")).cells[1]
+    assert title.cell_type == "markdown"
+    assert title.source.startswith(f"# {int(path.stem.split('-')[0])} · ")
+
+
+def test_the_chapter_about_gpus_gets_one_in_colab():
+    """The others run well on a CPU, and GPUs there are rationed."""
+    asking = [path.stem for path in NOTEBOOKS if "accelerator" in reads(path.read_text()).metadata]
+    assert asking == ["14-speed"]
 
 
 # ---- the rules themselves, on notebooks that break one each
@@ -52,7 +59,7 @@ def chapter(*cells):
     """A notebook that is right, with `cells` added at its end."""
     claims = "\n".join(f"assert {n} < {n + 1}" for n in range(FEWEST_ASSERTS))
     right = [new_markdown_cell("# 1 · Right"), cell(claims), cell("1 + 1", value("2"))]
-    return normalise(new_notebook(cells=[*right, *cells]))
+    return normalise(begun(new_notebook(cells=[*right, *cells])))
 
 
 RIGHT = {
@@ -69,6 +76,11 @@ RIGHT = {
     "94 signs": cell(f"x = {'1' * 90}"),
     "25 lines": cell("\n".join(f"x{n} = {n}" for n in range(25))),
     "compare elsewhere": cell("filecmp.compare(a, b)"),
+    "what a version does": cell("print(refusal(lambda: x.gather(0, i)))", tags=["version"]),
+    "our own refusal": cell("refusal(lambda: g3.knn(a, b, 3))", value("'ValueError: k'")),
+    "the type of an exception": cell(
+        "try:\n    f()\nexcept Exception as error:\n    name = type(error).__name__"
+    ),
 }
 
 WRONG = {
@@ -96,6 +108,15 @@ WRONG = {
     "95 signs": (cell(f"x = {'1' * 91}"), "a line of 95 signs"),
     "a skipped cell": (cell("f()", tags=["nbval-skip"]), "nbval-skip"),
     "an allowed exception": (cell("f()", tags=["raises-exception"]), "raises-exception"),
+    "torch's words asserted": (
+        cell("assert 'size' in refusal(lambda: x.gather(0, i))"),
+        "the words of an exception of torch's (refusal(lambda: x.gather(0, i)))",
+    ),
+    "torch's words kept": (
+        cell("try:\n    f()\nexcept Exception as error:\n    said = str(error)"),
+        "the words of an exception of torch's (except … as error)",
+    ),
+    "a fault asserted": (cell("assert wrong", tags=["version"]), "the tag version and an assert"),
     "an output that is not compared": (cell("f()", tags=["nbval-ignore-output"]), "not compared"),
 }
 
@@ -114,7 +135,7 @@ def test_rules_refuse(wrong, message):
 
 
 def test_rules_refuse_a_chapter_that_asserts_too_little():
-    notebook = normalise(new_notebook(cells=[cell("assert 1 < 2")]))
+    notebook = normalise(begun(new_notebook(cells=[cell("assert 1 < 2")])))
     assert any("asserts 1 of its claims" in fault for fault in faults(notebook))
 
 
@@ -122,6 +143,23 @@ def test_rules_refuse_long_cells_throughout():
     source = "\n".join(f"x{n} = {n}" for n in range(9))
     found = faults(chapter(*(cell(source) for _ in range(4))))
     assert found == ["its median cell has 9 lines, wanted 8 at most"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cells: cells.pop(0),
+        lambda cells: cells.insert(1, cells.pop(0)),
+        lambda cells: cells[0].update(source=cells[0].source.replace("pip", "conda")),
+        lambda cells: cells[0].metadata.tags.remove("remove-cell"),
+        lambda cells: cells[0].outputs.append(printed("torch 2.8.0\n")),
+    ],
+    ids=["missing", "second", "changed", "shown on the page", "with an output"],
+)
+def test_rules_refuse_another_beginning(change):
+    notebook = chapter()
+    change(notebook.cells)
+    assert any("does not begin with" in fault for fault in faults(notebook))
 
 
 @pytest.mark.parametrize(
@@ -172,6 +210,8 @@ def messy():
             "kernelspec": {"name": "gather3d-env", "display_name": "mine"},
             "language_info": {"name": "python", "version": "3.14.1"},
             "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}},
+            "accelerator": "GPU",
+            "colab": {"gpuType": "T4", "provenance": [], "name": "mine"},
         },
     )
     notebook.cells[3].id = "twice"
@@ -201,6 +241,8 @@ def test_normal_form():
     assert notebook.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "accelerator": "GPU",
+        "colab": {"gpuType": "T4"},
     }
     nbformat.validate(notebook)
 
