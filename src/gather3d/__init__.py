@@ -62,8 +62,12 @@ __all__ = [
 def device() -> torch.device:
     """The device that the book runs on: `GATHER3D_DEVICE`, else cuda where there is one, else cpu.
 
+    A device must have float64, in which voxels are cut and sums are kept. A Mac's `mps` has not, so
+    there the book runs on the CPU.
+
     Raises:
-        ValueError: the environment variable names a device that this torch cannot use.
+        ValueError: the environment variable names a device that this torch cannot use, or one
+            without float64.
 
     Example:
         >>> gather3d.device().type in {"cpu", "cuda"}
@@ -71,9 +75,20 @@ def device() -> torch.device:
     """
     name = os.environ.get("GATHER3D_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"GATHER3D_DEVICE: got {name!r}, wanted a usable device: {error}"
+            f"GATHER3D_DEVICE: got {name!r}, wanted a usable device: {_first_sentence(error)}"
+        ) from error
+    try:
+        torch.zeros(1, dtype=torch.float64, device=name).item()
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"GATHER3D_DEVICE: got {name!r}, wanted a device that has float64; without one, cpu "
+            "serves, and is what is taken where the variable is not set"
         ) from error
     return torch.device(name)
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(". ")[0]

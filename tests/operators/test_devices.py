@@ -42,11 +42,44 @@ def test_without_the_variable(monkeypatch, value, available):
     assert gather3d.device().type == ("cuda" if available else "cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "CPU", " ", "cpu:x"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "CPU", " ", "cpu:x", "meta"])
 def test_a_device_that_is_not_there(monkeypatch, name):
     monkeypatch.setenv("GATHER3D_DEVICE", name)
     with pytest.raises(ValueError, match=r"^GATHER3D_DEVICE: got '.*', wanted a usable device: .+"):
         gather3d.device()
+
+
+@pytest.mark.parametrize(
+    ("name", "raised"),
+    [
+        ("mps", TypeError("Cannot convert a MPS Tensor to float64 dtype")),
+        ("xpu", RuntimeError("Required aspect fp64 is not supported on the device")),
+    ],
+)
+def test_a_device_without_float64(monkeypatch, name, raised):
+    """As Macs have it, and some of Intel's GPUs."""
+
+    def zeros(*size, dtype=torch.float32, device=None):
+        if dtype is torch.float64:
+            raise raised
+        return torch.tensor([0.0])
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    monkeypatch.setenv("GATHER3D_DEVICE", name)
+    with pytest.raises(ValueError) as refused:
+        gather3d.device()
+    assert str(refused.value) == (
+        f"GATHER3D_DEVICE: got {name!r}, wanted a device that has float64; without one, cpu "
+        "serves, and is what is taken where the variable is not set"
+    )
+
+
+def test_on_a_mac_the_cpu_is_taken(monkeypatch):
+    """There is mps, and nothing is set."""
+    monkeypatch.delenv("GATHER3D_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert gather3d.device() == torch.device("cpu")
 
 
 DRAWS = ["plotly", "matplotlib", "ipywidgets", "anywidget", "IPython", "scipy", "pandas"]
