@@ -127,7 +127,7 @@ def test_weighted_rows_that_are_written_do_not_fit():
     """speed.bag: the hidden test finds out what the check cannot see, five gigabytes of rows."""
     master = next(m for m in MASTERS if m.name == "14-speed")
     task = next(task for task in master.tasks if task.name == "speed-bag")
-    setup, solved = (cell.source for cell in (master.notebook.cells[1], task.cells["answer"]))
+    setup, solved = (cell.source for cell in (master.setup, task.cells["answer"]))
     imports = {"torch": torch, "F": torch.nn.functional, "__name__": "__main__"}
     written = "def bag(rows, index, weight):\n    rows = F.pad(rows, (0, 0, 0, 1))\n"
     written += "    return (rows[index.long()] * weight[:, :, None]).sum(1)\n"

@@ -92,7 +92,7 @@ def page(path: Path, download: str) -> str:
     points = sum(task.points for task in master.tasks)
     parts = [title, fenced("div", places, "g3-places"), about]
     parts.append(HOW.format(points=points))
-    parts.append(folded("How the notebook begins", code(master.notebook.cells[1].source)))
+    parts.append(folded("How the notebook begins", code(master.setup.source)))
     for task in master.tasks:
         parts += section(task)
     return "\n\n".join(parts) + "\n"

@@ -68,8 +68,13 @@ class Master:
 
     @property
     def title(self) -> NotebookNode:
-        """The first cell: what the exercises practise."""
-        return self.notebook.cells[0]
+        """The first text: what the exercises practise."""
+        return next(cell for cell in self.notebook.cells if cell.cell_type == "markdown")
+
+    @property
+    def setup(self) -> NotebookNode:
+        """What the notebook imports and loads."""
+        return next(cell for cell in self.notebook.cells if cell.id == "setup")
 
     @property
     def tasks(self) -> list[Task]:
