@@ -1,4 +1,4 @@
-'''The cell with which every notebook begins: in Colab it makes gather3d importable.
+"""The cell with which every notebook begins: in Colab it makes gather3d importable.
 
 Colab has torch but not gather3d, and a notebook that is opened from GitHub comes alone. No address
 is written down in this project, so the cell asks for that of the repository, in this order:
@@ -13,23 +13,23 @@ Then pip installs the package from there (it asks for a range of torch, and leav
 and lists what is installed. Elsewhere the condition is false and nothing happens, not even an
 import. It is one statement, so that a reader meets one cell that can be passed over: Colab shows
 its title only (cellView), JupyterLab folds it, a page leaves it out.
-'''
+"""
 
 import nbformat
 from nbformat import NotebookNode
 
 SOURCE = r"""
 # @title In Colab: install gather3d from this notebook's repository. Elsewhere: nothing.
-if "google.colab" in str(get_ipython()): import re, google.colab; get_ipython().system(
-    "pip install -q 'gather3d[notebooks] @ git+https://%s' &&"
-    " pip list | grep -E '^(gather3d|numpy|torch) '" % next(
+if "google.colab" in str(get_ipython()): get_ipython().system(
+    "pip install -q 'gather3d[notebooks] @ git+https://" + next(
         repository for ask in (
             lambda: get_ipython().getoutput(
                 "curl -sm 9 $COLAB_JUPYTER_IP:$KMP_TARGET_PORT/api/sessions"),
-            lambda: google.colab._message.blocking_request("get_ipynb", timeout_sec=9),
+            lambda: __import__("google.colab").colab._message.blocking_request("get_ipynb"),
             lambda: input("Type the address of the book's repository (github.com/…/…): "))
-        for repository in re.findall(
-            r"github\.com/[\w.-]+/[\w.-]+(?=/blob/\S+/notebooks/|/?$)", str(ask()))))
+        for repository in __import__("re").findall(
+            r"github\.com/[\w.-]+/[\w.-]+(?=/blob/\S+/notebooks/|/?$)", str(ask()))
+    ) + "' && pip list | grep -E '^(gather3d|numpy|torch) '")
 """.strip()
 
 NAME = "colab"
