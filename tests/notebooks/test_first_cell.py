@@ -12,10 +12,14 @@ import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from .first_cell import SOURCE
+from .first_cell import METADATA, SOURCE
+from .normalise import reads
+
+EXERCISES = sorted((Path(__file__).parents[2] / "notebooks" / "exercises").rglob("*.ipynb"))
 
 RUN = """
 import json, sys, types
@@ -175,3 +179,10 @@ def test_no_address_is_written_down():
     assert "github.com/" not in SOURCE.replace(r"github\.com/[\w.-]+/[\w.-]+", "").replace(
         "github.com/…/…", ""
     )
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_exercises_begin_with_it(path):
+    """As chapters do; `make course` hands it on to the students' notebooks."""
+    first = reads(path.read_text(encoding="utf-8")).cells[0]
+    assert (first.source, first.metadata, first.outputs) == (SOURCE, METADATA, [])
