@@ -21,6 +21,7 @@ OPERATORS = [
     "voxels",
     "sparse",
     "sampling",
+    "sums",
     "refusals",
 ]
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float

@@ -1,6 +1,7 @@
 """Gather in 3D: the index operators that 3D vision is built on, in readable PyTorch.
 
-    indexing   gather and scatter, their loops, flat indices, the matrix behind a function
+    indexing   gather and scatter, their loops, which value won, a permutation undone,
+               flat indices, the matrix behind a function
     points     nearest neighbours, balls, farthest points, interpolation
     voxels     from metres to voxels, pooling, the neighbour table
     sparse     sparse volumes, kernel maps, sparse convolution
@@ -19,7 +20,9 @@ from .indexing import (
     Sources,
     gather_loops,
     gather_points,
+    invert_permutation,
     ravel_index,
+    scatter_argmax,
     scatter_loops,
     scatter_points,
     sources,
@@ -43,12 +46,14 @@ __all__ = [
     "gather_loops",
     "gather_points",
     "interpolate",
+    "invert_permutation",
     "kernel_map",
     "knn",
     "neighbour_index",
     "points_in_voxels",
     "pool",
     "ravel_index",
+    "scatter_argmax",
     "scatter_loops",
     "scatter_points",
     "sources",

@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from numbers import Complex, Real
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from .linear import find_matrix
@@ -20,9 +21,11 @@ from .refusals import (
     check_inside,
     check_one_of,
     check_range,
+    check_same_dtype,
     check_shapes,
     check_whole,
 )
+from .sums import BLOCK, add_up, carrier, extreme, pick, summed, wide
 from .words import all_near, words
 
 Reduce = Literal["sum", "mean", "amax", "amin"]
@@ -85,13 +88,15 @@ def scatter_loops(
         index: as many dimensions as input; in every other dimension at most input's size.
         src: the values to send; at least as large as index in every dimension.
         reduce: None replaces, and where two values meet the last one in row-major order stays
-            (torch promises no such order); otherwise the values that meet are combined.
+            (torch promises no such order); otherwise the values that meet are combined. Their
+            sum is rounded once, and a mean of whole numbers rounds down, as torch's does.
         include_self: with a reduce, whether input's own value takes part.
 
     Raises:
         ValueError: shapes that do not fit, or an unknown reduce.
         IndexError: dim or an index is out of range (negative indices are).
-        TypeError: index is not int64 or int32.
+        TypeError: index is not int64 or int32, src has not input's dtype, or complex numbers are
+            to be ordered.
 
     Example:
         >>> index, src = torch.tensor([0, 2, 0]), torch.tensor([1., 2., 3.])
@@ -109,8 +114,10 @@ def scatter_loops(
     dim = _check_along(input, dim, index)
     if src.ndim != index.ndim or any(s < i for s, i in zip(src.shape, index.shape, strict=True)):
         raise ValueError(f"src: got shape {list(src.shape)}, wanted at least {list(index.shape)}")
+    check_same_dtype(input=input, src=src)
     check_one_of("reduce", reduce, (None, "sum", "prod", "mean", "amax", "amin"))
-    rounding = None if input.is_floating_point() else "floor"
+    _check_reducible("src", src, reduce, whole_means=True)
+    rounding = "floor" if wide(input) == torch.int64 else None
     met: dict[tuple[int, ...], list[Tensor]] = {}
     for position in product(*map(range, index.shape)):
         slot = list(position)
@@ -118,35 +125,40 @@ def scatter_loops(
         met.setdefault(tuple(slot), []).append(src[position])
     combine = {
         None: lambda values: values[-1],
-        "sum": lambda values: torch.stack(values).sum(0),
+        "sum": lambda values: torch.stack(values).to(wide(input)).sum(0),
         "prod": lambda values: torch.stack(values).prod(0),
-        "mean": lambda values: torch.stack(values).sum(0).div(len(values), rounding_mode=rounding),
+        "mean": lambda values: (
+            torch.stack(values).to(wide(input)).sum(0).div(len(values), rounding_mode=rounding)
+        ),
         "amax": lambda values: torch.stack(values).amax(0),
         "amin": lambda values: torch.stack(values).amin(0),
     }[reduce]
     out = input.clone()
     for slot, values in met.items():
         own = [input[slot]] if reduce is not None and include_self else []
-        out[slot] = combine(own + values)
+        out[slot] = combine(own + values).to(out.dtype)
     return out
 
 
 def gather_points(
-    features: Float[Tensor, "B C N"], index: Int[Tensor, "B *S"], fill: float = 0.0
-) -> Float[Tensor, "B C *S"]:
+    features: Shaped[Tensor, "B C N"], index: Int[Tensor, "B *S"], fill: complex = 0.0
+) -> Shaped[Tensor, "B C *S"]:
     """Pick point features by index, the same points in every channel.
 
     out[b, c, s] = features[b, c, index[b, s]], or `fill` where index[b, s] is -1.
 
     Args:
-        features: one column of C values for each of N points.
+        features: one column of C values for each of N points, in any dtype.
         index: which points to pick; -1 marks a missing neighbour.
         fill: value (and zero gradient) for a missing neighbour.
 
+    The gradients of a point that is picked several times are summed in float64 and rounded once.
+
     Raises:
-        ValueError: the shapes do not fit, or the tensors are on different devices.
+        ValueError: the shapes do not fit, the tensors are on different devices, or the dtype of
+            features cannot hold fill.
         IndexError: an index is below -1 or at least N.
-        TypeError: index is not int64 or int32.
+        TypeError: index is not int64 or int32, or fill is not a number of the features' kind.
 
     Example:
         >>> gather_points(torch.tensor([[[10., 20., 30.]]]), torch.tensor([[2, -1]]))
@@ -161,20 +173,15 @@ def gather_points(
     """
     size = check_shapes(features=(features, "B C N"), index=(index, "B *S"))
     B, C, N, S = size["B"], size["C"], size["N"], size["S"]
+    _check_fill("fill", fill, features.dtype)
     least = check_range("index", index, -1, N)
-    if N == 0:  # every index is -1, and there is no point 0 for them to read meanwhile
-        return features.new_full((B, C, *S), fill)
-    index = index.long().reshape(B, 1, math.prod(S))
-    read = index if least >= 0 else index.clamp(min=0)  # -1 reads point 0 ...
-    picked = features.gather(2, read.expand(B, C, -1))  # [B, C, S], index shared by C
-    if least < 0:
-        picked.masked_fill_(index < 0, fill)  # ... and is overwritten
-    return picked.reshape(B, C, *S)
+    flat = index.reshape(B, math.prod(S))  # shared by the channels
+    return pick(features, flat, fill, least).reshape(B, C, *S)
 
 
 def scatter_points(
-    values: Float[Tensor, "B C *S"], index: Int[Tensor, "B *S"], size: int, reduce: Reduce = "sum"
-) -> Float[Tensor, "B C {size}"]:
+    values: Shaped[Tensor, "B C *S"], index: Int[Tensor, "B *S"], size: int, reduce: Reduce = "sum"
+) -> Shaped[Tensor, "B C {size}"]:
     """Send point features to slots, the same in every channel: the adjoint of `gather_points`.
 
     out[b, c, n] = reduce of values[b, c, s] over all s with index[b, s] = n; 0 where there is none.
@@ -185,10 +192,16 @@ def scatter_points(
         size: the number of slots.
         reduce: "sum", "mean", "amax" or "amin" of the values that meet in a slot.
 
+    Sums and means are kept in float64 and rounded once, to the dtype of values: no half type
+    overflows on the way, and a mean lies among what it is the mean of. Whole numbers and bools are
+    summed in int64, as `torch.sum` does; their amax and amin keep their dtype. Values that tie in
+    amax or amin share its gradient, as in `torch.amax`.
+
     Raises:
         ValueError: the shapes do not fit, the devices differ, size is negative, reduce is unknown.
         IndexError: an index is below -1 or at least size.
-        TypeError: index is not int64 or int32.
+        TypeError: index is not int64 or int32; the mean is asked of whole numbers or bools, which
+            cannot hold it, or an order of complex numbers.
 
     Example:
         >>> scatter_points(torch.tensor([[[1., 2., 4.]]]), torch.tensor([[0, 2, 0]]), size=3)
@@ -202,28 +215,99 @@ def scatter_points(
     take it; `torch.func.vmap` maps over values, not over index, whose values it checks.
     """
     sizes = check_shapes(values=(values, "B C *S"), index=(index, "B *S"))
-    check_whole("size", size, 0)
+    size = check_whole("size", size, 0)
     check_one_of("reduce", reduce, ("sum", "mean", "amax", "amin"))
+    _check_reducible("values", values, reduce)
     least = check_range("index", index, -1, size)
     B, C, S = sizes["B"], sizes["C"], math.prod(sizes["S"])
-    values, slot = values.reshape(B, C, S), index.long().reshape(B, 1, S)
-    room = size
-    if least < 0:  # what is missing meets in a spare slot, cut off at the end
-        slot, room = slot.where(slot >= 0, size), size + 1
-    every = slot.expand(B, C, S)
-    if reduce in ("sum", "mean"):
-        out = values.new_zeros(B, C, room).scatter_add_(2, every, values)
-        if reduce == "mean":  # the count is the same in every channel
-            one = slot.new_ones(1).expand_as(slot)
-            count = slot.new_zeros(B, 1, room).scatter_add_(2, slot, one).clamp_(min=1)
-            out.div_(count.to(out.dtype))
-    else:
-        # what a slot held before takes part in torch's gradient: a 0 would take a share wherever
-        # the result is 0; no finite value ties with an infinity
-        start = values.new_full((B, C, room), -math.inf if reduce == "amax" else math.inf)
-        reached = slot.new_zeros(B, 1, room, dtype=torch.bool).scatter_(2, slot, True)
-        out = start.scatter_reduce_(2, every, values, reduce).masked_fill(~reached, 0)
-    return out[..., :size]
+    values, index = values.reshape(B, C, S), index.reshape(B, S)
+    if reduce in ("amax", "amin"):
+        return extreme(values, index, size, least, reduce)
+    return add_up(values, index, size, least, mean=reduce == "mean")
+
+
+def scatter_argmax(
+    values: Shaped[Tensor, "B C *S"], index: Int[Tensor, "B *S"], size: int
+) -> Int[Tensor, "B C {size}"]:
+    """Which value is the greatest of those that meet in a slot: the argument of `scatter_points`'s
+    "amax".
+
+    out[b, c, n] = the first s with index[b, s] = n and values[b, c, s] = the amax of slot n;
+    -1 where nothing is sent
+
+    So gathering values by it gives the amax, with a gradient for the winner alone. NaN is greater
+    than any number, as in `torch.max`.
+
+    Args:
+        values: what competes.
+        index: the slot of each value; -1 is skipped.
+        size: the number of slots.
+
+    Returns:
+        int64 positions in S; in row-major order, where it has several dimensions.
+
+    Raises:
+        ValueError: the shapes do not fit, the devices differ, size is negative.
+        IndexError: an index is below -1 or at least size.
+        TypeError: index is not int64 or int32, or values are complex.
+
+    Example:
+        >>> scatter_argmax(torch.tensor([[[1., 2., 4.]]]), torch.tensor([[0, 2, 0]]), size=3)
+        tensor([[[ 2, -1,  1]]])
+
+    The second result of torch_scatter's `scatter_max`.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 indices. Deterministic on
+    the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export` take it;
+    `torch.func.vmap` maps over values, not over index, whose values it checks.
+    """
+    sizes = check_shapes(values=(values, "B C *S"), index=(index, "B *S"))
+    size = check_whole("size", size, 0)
+    _check_reducible("values", values, "amax")
+    least = check_range("index", index, -1, size)
+    B, C, S = sizes["B"], sizes["C"], math.prod(sizes["S"])
+    values, index = values.detach().reshape(B, C, S), index.reshape(B, S)
+    # a few channels at a time: positions take 8 bytes each
+    step = C if torch.compiler.is_compiling() else BLOCK // max(B * S, 1)
+    first = [_first(some, index, size, least) for some in values.split(max(step, 1), 1)]
+    return torch.cat(first, 1)
+
+
+def invert_permutation(p: Int[Tensor, "*B N"]) -> Int[Tensor, "*B N"]:
+    """Where each number stands in a permutation: the order that undoes it.
+
+    out[p[n]] = n, for each batch element: a scatter of 0, 1, 2 …
+
+    Args:
+        p: each of 0 … N - 1 once, along the last dimension.
+
+    Returns:
+        int64, whichever dtype p has: it is an index.
+
+    Raises:
+        ValueError: p has no dimension, or a number stands in it twice.
+        IndexError: a number is below 0 or at least N.
+        TypeError: p is not int64 or int32.
+
+    Example:
+        >>> invert_permutation(torch.tensor([2, 0, 1]))
+        tensor([1, 2, 0])
+
+    numpy's `argsort` of a permutation, without a sort; how Point Transformer v3 undoes its orders.
+
+    Runs with int32 or int64 numbers. Deterministic on the CPU and on CUDA.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
+    p, whose values it checks.
+    """
+    N = check_shapes(p=(p, "*B N"))["N"]
+    check_range("p", p, 0, N)
+    position = torch.arange(N, device=p.device).expand(p.shape)
+    out = position.new_full(p.shape, -1).scatter_(-1, p.long(), position)
+    if not (torch.compiler.is_compiling() or p.is_meta) and (out < 0).any():
+        row = p[(out < 0).any(-1)][0].sort().values
+        twice = int(row[1:][row[1:] == row[:-1]][0])
+        raise ValueError(f"p: got {twice} twice, wanted each of 0 … {N - 1} once")
+    return out
 
 
 def ravel_index(coords: Int[Tensor, "*S k"], shape: Sequence[int]) -> Int[Tensor, "*S"]:
@@ -534,6 +618,52 @@ def _check_along(input: Tensor, dim: int, index: Tensor) -> int:
             )
     check_range("index", index, 0, input.shape[dim])
     return dim
+
+
+def _first(values: Tensor, index: Tensor, size: int, least: int) -> Tensor:
+    """[B, C, size]: the first position of the greatest value of each slot, or -1."""
+    values, S = values.to(carrier(values.dtype)), values.shape[2]
+    most = pick(extreme(values, index, size, least, "amax"), index, 0, least)
+    won = (values == most) | (values != values)  # NaN is not equal to itself, and greatest
+    before = torch.arange(-S, 0, device=values.device).where(won, 0)  # below 0 for those that won
+    first = extreme(before, index, size, least, "amin")
+    return (first + S).where(first < 0, -1)
+
+
+def _check_fill(name: str, fill: object, dtype: torch.dtype) -> None:
+    """Refuse what would become another number in this dtype, but for a float's rounding."""
+    wanted = f"wanted a number that {dtype} holds"
+    if not isinstance(fill, Complex) or (isinstance(fill, bool) and dtype != torch.bool):
+        raise TypeError(f"{name}: got {fill!r}, {wanted}")
+    if dtype.is_complex:
+        return
+    if not isinstance(fill, Real):
+        raise TypeError(f"{name}: got {fill!r}, {wanted}")
+    if dtype.is_floating_point:
+        held = not math.isfinite(fill) or abs(fill) <= torch.finfo(dtype).max
+    elif dtype == torch.bool:
+        held = fill in (0, 1)
+    else:
+        ends = torch.iinfo(dtype)
+        held = math.isfinite(fill) and fill == int(fill) and ends.min <= fill <= ends.max
+    if not held:
+        raise ValueError(f"{name}: got {fill!r}, {wanted}")
+
+
+def _check_reducible(
+    name: str, tensor: Tensor, reduce: str | None, whole_means: bool = False
+) -> None:
+    """Refuse an order of complex numbers, and a mean that its dtype cannot hold."""
+    dtype = tensor.dtype
+    if reduce in ("amax", "amin"):
+        if dtype.is_complex:
+            raise TypeError(f"{name}: got {dtype}, wanted real numbers for {reduce!r}")
+        if dtype == torch.uint64:
+            raise TypeError(f"{name}: got {dtype}, wanted numbers that int64 holds for {reduce!r}")
+    elif reduce == "mean" and not whole_means and summed(dtype) == torch.int64:
+        raise TypeError(
+            f"{name}: got {dtype}, wanted a floating-point or complex tensor for a mean"
+        )
 
 
 def _check_grid(shape: Sequence[int]) -> tuple[int, ...]:

@@ -179,6 +179,23 @@ def scatter_points(reduce: str) -> Callable:
     return make
 
 
+def scatter_argmax(draw: Draw) -> tuple:
+    size = draw.size // 2 + 1  # the last slot stays empty
+
+    def run(values, index):
+        return (g.scatter_argmax(values, index, size),)
+
+    N = draw.size
+    return run, (draw.floats(2, 3, N), draw.index(-1, size - 1, 2, N))
+
+
+def invert_permutation(draw: Draw) -> tuple:
+    def run(p):
+        return (g.invert_permutation(p),)
+
+    return run, (draw.put(np.stack([draw.random.permutation(draw.size) for _ in range(2)])),)
+
+
 def ravel_index(draw: Draw) -> tuple:
     def run(coords):
         return (g.ravel_index(coords, (1, *SHAPE)),)
@@ -350,6 +367,8 @@ CASES = [
     *(Case(f"scatter_loops {r}", "scatter_loops", scatter_loops(r)) for r in (None, *REDUCES)),
     Case("gather_points", "gather_points", gather_points),
     *(Case(f"scatter_points {r}", "scatter_points", scatter_points(r)) for r in REDUCES),
+    Case("scatter_argmax", "scatter_argmax", scatter_argmax, gradient=False),
+    Case("invert_permutation", "invert_permutation", invert_permutation, gradient=False),
     Case("ravel_index", "ravel_index", ravel_index, gradient=False),
     Case("unravel_index", "unravel_index", unravel_index, gradient=False),
     Case("knn", "knn", knn),
@@ -389,6 +408,8 @@ PROMISES = {
     "scatter_points": Promise(
         indices="indices", any_order=("values",), maps=("values",), stays=("index",)
     ),
+    "scatter_argmax": Promise(indices="indices", maps=("values",), stays=("index",)),
+    "invert_permutation": Promise(floats=False, indices="numbers", stays=("p",)),
     "ravel_index": Promise(floats=False, indices="coordinates", stays=("coords",)),
     "unravel_index": Promise(floats=False, indices="indices", stays=("flat",)),
     "knn": Promise(any_order=("gradients",), stays=("query", "points")),
