@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 LARGE = 1 << 18  # elements of a cloud from which on it is worth a look at which slots are crowded
-BLOCK = 1 << 21  # elements that are widened at a time, few enough to stay in a CPU's caches
-BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep another device busy
+BLOCK = 1 << 23  # elements that are widened at a time, few against what they are a part of
+BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep it busy
 
 # what torch's index kernels do not take, and a dtype that holds the same numbers and is taken
 CARRIERS = {
@@ -160,7 +160,8 @@ class _Extreme(_OfChannels):
         values, index, out = ctx.saved_tensors
         won = values == _pick(out, index, math.nan, ctx.least)
         counted = won.to(torch.promote_types(values.dtype, torch.float32))
-        return index, won, _add_up(counted, index, None, ctx.size, ctx.least)
+        times = _add_up(counted, index, None, ctx.size, ctx.least).clamp_(min=1)
+        return index, won, times.masked_fill_(out.isnan(), math.nan)  # as torch.amax's is
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple:
@@ -172,7 +173,7 @@ class _Extreme(_OfChannels):
     def jvp(ctx, tangent: Tensor, *_) -> Tensor:
         index, won, times = _Extreme.ties(ctx)
         sums = _Sum.apply(tangent * won, index, None, ctx.size, ctx.least)
-        return _divided(sums, times.clamp(min=1))
+        return _divided(sums, times)
 
 
 def _divided(tensor: Tensor, count: Tensor) -> Tensor:
@@ -224,11 +225,13 @@ def _add_up(values: Tensor, index: Tensor, count: Tensor | None, size: int, leas
         return _add_up(values.to(dtype), index, count, size, least).to(summed(values.dtype))
     B, C, S = values.shape
     out = values.new_empty(B, C, size, dtype=summed(values.dtype))
-    several = 1 if C * max(S, size) >= LARGE else max(B, 1)
-    for b in range(0, B, several):
-        part = slice(b, b + several)
+    if out.numel() == 0:
+        return out
+    large = C * max(S, size) >= LARGE
+    for b in range(0, B, 1 if large else B):
+        part = slice(b, b + 1 if large else B)
         n = None if count is None else count[part].clamp(min=1)
-        if several > 1 or not _sum_crowded(values[part], index[part], n, out[part], least):
+        if not (large and _sum_crowded(values[part], index[part], n, out[part], least)):
             _sum_all(values[part], index[part], n, out[part], least)
     return out
 
@@ -240,7 +243,7 @@ def _sum_all(values: Tensor, index: Tensor, count: Tensor | None, out: Tensor, l
     on_cpu = values.device.type == "cpu"
     threads, block = (torch.get_num_threads(), BLOCK) if on_cpu else (1, BLOCK_ON_A_GPU)
     step = max(block // (B * max(S, size, 1)), threads // B, 1)
-    step = max(min(step - step % threads or step, C), 1)
+    step = min(step - step % threads or step, C)
     piece = max(min(S, block // (B * step)), 1)
     dtype = wide(values)
     sums = values.new_empty(B, step, room, dtype=dtype)
@@ -275,8 +278,10 @@ def _sum_crowded(
         again = torch.zeros_like(there)
         slot = slot if least >= 0 else slot.clamp(min=0)  # what is missing spoils slot 0 ...
         if values.dtype != wide(values):
-            one = slot.new_ones(1, dtype=torch.int32)
-            times = one.new_zeros(1, size).scatter_add_(1, slot, one.expand_as(slot))
+            times = count
+            if times is None:
+                one = slot.new_ones(1, dtype=torch.int32)
+                times = one.new_zeros(1, size).scatter_add_(1, slot, one.expand_as(slot))
             again = (times > 2).gather(1, slot)
         if least < 0:  # ... which is therefore among those that are summed again
             again = again.logical_or_(slot == 0).logical_and_(there)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.functional import jacobian
 
@@ -283,6 +284,347 @@ def test_loops_gradient(device):
         assert gradcheck(
             lambda x, y, r=reduce: gather3d.scatter_loops(x, 0, index, y, r), (input, src)
         )
+
+
+# ---- sums are rounded once
+
+
+def exact_sums(values: Tensor, index: Tensor, size: int, mean: bool) -> np.ndarray:
+    """numpy's, in float64 (complex128, int64)."""
+    kind = {"c": np.complex128, "f": np.float64}
+    sent = values.double() if values.is_floating_point() else values
+    sent = sent.numpy()
+    out = np.zeros((*sent.shape[:2], size), kind.get(sent.dtype.kind, np.int64))
+    met = np.zeros((len(sent), 1, size))
+    for b, s in zip(*np.nonzero(index.numpy() >= 0), strict=True):
+        out[b, :, index[b, s]] += sent[b, :, s]
+        met[b, :, index[b, s]] += 1
+    return out / np.maximum(met, 1) if mean else out
+
+
+WAYS = {  # (elements from which a cloud is large, elements that are widened at a time)
+    "small": (1 << 40, 1 << 40),
+    "in pieces": (1 << 40, 5),
+    "large": (1, 1 << 40),
+    "large, in pieces": (1, 7),
+}
+EACH = [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.int8]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", EACH, ids=str)
+def test_a_sum_is_rounded_once(device, monkeypatch, way, dtype):
+    """However it is cut up, and whatever the number that meet: far from zero, where each rounding
+    shows, the result is float64's to the last bit."""
+    monkeypatch.setattr(gather3d.sums, "LARGE", WAYS[way][0])
+    monkeypatch.setattr(gather3d.sums, "BLOCK", WAYS[way][1])
+    monkeypatch.setattr(gather3d.sums, "BLOCK_ON_A_GPU", WAYS[way][1])
+    for S, size, low in [
+        (40, 30, 0),
+        (40, 30, -1),
+        (40, 3, -1),
+        (3, 20, -1),
+        (9, 99, 0),
+        (4, 1, -1),
+    ]:
+        random = np.random.default_rng(S + size)
+        index = torch.from_numpy(random.integers(low, size, (2, S)))
+        sent = torch.from_numpy(random.standard_normal((2, 5, S)) + 1000).to(dtype)
+        sent[..., index[0].argmin()] = 100 if low == 0 else 120  # and what is missing is not seen
+        for reduce in ("sum", "mean") if dtype != torch.int8 else ("sum",):
+            got = gather3d.scatter_points(sent.to(device), index.to(device), size, reduce)
+            wanted = torch.from_numpy(exact_sums(sent, index, size, reduce == "mean"))
+            assert got.is_contiguous()
+            assert got.dtype == (torch.int64 if dtype == torch.int8 else dtype)
+            tolerance = 0 if dtype != torch.float64 and device == "cpu" else 1e-12
+            close(got, wanted, rtol=tolerance, atol=0)
+
+
+def test_missing_values_that_are_not_numbers_are_not_seen(device, monkeypatch):
+    monkeypatch.setattr(gather3d.sums, "LARGE", 1)
+    index = torch.tensor([[-1, 0, 1, -1]], device=device)
+    for dtype in (torch.float32, torch.float64):
+        sent = torch.tensor([[[math.nan, 1, 2, math.inf]]], device=device, dtype=dtype)
+        for reduce in REDUCES:
+            assert gather3d.scatter_points(sent, index, 3, reduce).tolist() == [[[1, 2, 0]]]
+        assert gather3d.scatter_points(sent, index.clamp(max=0), 3, "mean").tolist() == [
+            [[1.5, 0, 0]]
+        ]
+
+
+@pytest.mark.parametrize("corner", [(206494.75, 0, 0), (5e5, 4.6e6, 100)])
+@pytest.mark.parametrize("step", [0.05, 0.3, 0.7])
+def test_centroids_of_far_points_lie_in_their_voxels(device, corner, step):
+    axis = torch.arange(0, 10, step, dtype=torch.float64)
+    flat = torch.cartesian_prod(axis, axis, torch.zeros(1, dtype=torch.float64))
+    points = (flat + torch.tensor(corner, dtype=torch.float64)).float().to(device)
+    voxels = gather3d.voxelize(points, 1.0)
+    got = gather3d.pool(points, voxels)
+    wanted = np.zeros(got.shape)
+    np.add.at(wanted, voxels.inverse.cpu().numpy(), points.double().cpu().numpy())
+    close(got, wanted / voxels.counts.cpu().numpy()[:, None], rtol=0, atol=0)
+    low = voxels.origin + voxels.coords[:, 1:].flip(1)
+    assert ((low <= got) & (got <= low + 1)).all()
+
+
+def test_more_ones_than_float32_counts(device):
+    """From 2²⁴ on, adding one to a float32 changes nothing."""
+    many = 2**24 + 10
+    one = torch.ones(1, 1, 1, device=device).expand(1, 1, many)
+    index = torch.zeros(1, 1, dtype=torch.int32, device=device).expand(1, many)
+    assert gather3d.scatter_points(one, index, 1, "mean").item() == 1
+    assert gather3d.scatter_points(one, index, 1).item() == many
+    point = torch.zeros(1, 1, 1, device=device, requires_grad=True)
+    gather3d.gather_points(point, index).backward(one)
+    assert point.grad.item() == many
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types_neither_overflow_nor_vanish(device, dtype):
+    def reduced(values, reduce):
+        sent = torch.as_tensor(values, dtype=dtype, device=device).reshape(1, 1, -1)
+        zeros = torch.zeros(1, sent.numel(), dtype=torch.int64, device=device)
+        return gather3d.scatter_points(sent, zeros, 1, reduce).item()
+
+    assert reduced([1] * 100_000, "mean") == 1
+    assert reduced([100] * 1000, "mean") == 100
+    assert reduced([65280, 65280], "mean") == 65280
+    assert reduced([65280, 65280, -65280], "sum") == 65280
+    assert reduced([2.0**-14] * 2**14, "sum") == 1
+
+    # and so do the gradients: of a point that is picked 100,000 times, and of a mean of as many
+    index = torch.zeros(1, 100_000, dtype=torch.int64, device=device)
+    point = torch.zeros(1, 1, 1, dtype=dtype, device=device, requires_grad=True)
+    gather3d.gather_points(point, index).backward(
+        torch.full((1, 1, 100_000), 2.0**-3, dtype=dtype, device=device)
+    )
+    close(point.grad, torch.tensor([[[12_500.0]]]))
+    sent = torch.zeros(1, 1, 100_000, dtype=dtype, device=device, requires_grad=True)
+    gather3d.scatter_points(sent, index, 1, "mean").sum().backward()
+    close(sent.grad.double(), torch.full((1, 1, 100_000), 1e-5).double(), rtol=0.01, atol=0)
+
+
+def test_the_mean_of_two_large_numbers(device, monkeypatch):
+    """Their sum is beyond float32, in a cloud of either size."""
+    for large in (1, 1 << 40):
+        monkeypatch.setattr(gather3d.sums, "LARGE", large)
+        sent = torch.full((1, 1, 2), 3e38, device=device)
+        index = torch.zeros(1, 2, dtype=torch.int64, device=device)
+        close(gather3d.scatter_points(sent, index, 1, "mean"), sent[..., :1], rtol=0, atol=0)
+
+
+def test_loops_round_a_sum_once(device):
+    input = torch.zeros(1, dtype=torch.float16, device=device)
+    src = torch.full((8,), 60000.0, dtype=torch.float16, device=device)
+    index = torch.zeros(8, dtype=torch.int64, device=device)
+    assert gather3d.scatter_loops(input, 0, index, src, "mean", False).item() == 60000
+
+
+# ---- whole numbers, bools, complex numbers
+
+WHOLE = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool]
+INDEX_OF_3 = torch.tensor([[0, 2, 0, -1, 0]])
+
+
+@pytest.mark.parametrize("dtype", WHOLE, ids=str)
+def test_whole_numbers(device, dtype):
+    sent = torch.tensor([[[100, 2, 100, 7, 90]]]).to(dtype)
+    if dtype not in (torch.uint8, torch.bool):
+        sent = -sent
+    index = INDEX_OF_3.to(device)
+    at = [sent[0, 0, [0, 2, 4]], sent[0, 0, [1]]]
+    wanted = {
+        "sum": [int(at[0].sum()), 0, int(at[1].sum())],
+        "amax": [at[0].amax().item(), 0, at[1].amax().item()],
+        "amin": [at[0].amin().item(), 0, at[1].amin().item()],
+    }
+    for reduce, each in wanted.items():
+        got = gather3d.scatter_points(sent.to(device), index, 3, reduce)
+        assert got.dtype == (torch.int64 if reduce == "sum" else dtype)
+        assert got.tolist() == [[each]]
+
+
+DTYPES = [
+    torch.bool,
+    *(getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16),
+    *(torch.float32, torch.float64, torch.complex32, torch.complex64, torch.complex128),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.filterwarnings("ignore:ComplexHalf support")
+def test_gather_points_takes_every_dtype(dtype):
+    features = torch.tensor([[[0.0, 1, 3, 5]]]).to(dtype)
+    got = gather3d.gather_points(features, torch.tensor([[3, -1, 1]]), fill=1)
+    assert got.dtype == dtype
+    five = 1 if dtype == torch.bool else 5
+    assert got.to(torch.complex128).tolist() == [[[five, 1, 1]]]
+
+
+@pytest.mark.usefixtures("own_errors")
+def test_what_a_float_may_be_filled_with():
+    features, index = torch.zeros(1, 1, 1), torch.tensor([[-1]])
+    for fill in (math.nan, -math.inf, np.float32(0.1), np.int64(3), 7):
+        close(
+            gather3d.gather_points(features, index, fill), np.full((1, 1, 1), fill), equal_nan=True
+        )
+    got = gather3d.gather_points(features.cfloat(), index, 1 + 2j)
+    assert got.item() == 1 + 2j
+    assert gather3d.gather_points(features.bool(), index, True).item() is True
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+def test_complex_gradients(device, reduce):
+    sent = torch.randn(2, 3, 3, 2, dtype=torch.complex128, device=device, requires_grad=True)
+    index = REPEATED.to(device)
+    for order in (gradcheck, gradgradcheck):
+        assert order(lambda x: gather3d.scatter_points(x, index, 5, reduce), sent, nondet_tol=1e-12)
+        x = sent.detach().flatten(2).requires_grad_()
+        assert order(lambda x: gather3d.gather_points(x, index, 1j), x, nondet_tol=1e-12)
+
+
+# ---- the gradient of a maximum
+
+NAN, INF = math.nan, math.inf
+ROWS = [[-INF, -INF], [INF, INF, 1], [0.0, 0, -1], [NAN, 1, 2], [NAN, NAN], [3, 3, 3], [-INF, 2]]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+def test_the_start_takes_no_part_in_the_gradient(device, reduce, compiled):
+    """Every slot's gradient is that of torch.amax over the values that are sent there."""
+    rows = [torch.tensor(row, dtype=torch.float32).mul(1 if reduce == "amax" else -1) for row in ROWS]
+    index = torch.cat([torch.full((len(row),), n) for n, row in enumerate(rows)])
+    sent = torch.cat(rows).to(device)[None, None].requires_grad_()
+
+    def run(sent):
+        return gather3d.scatter_points(sent, index[None].to(device), len(rows) + 1, reduce)
+
+    if compiled:
+        torch._dynamo.reset()
+        run = torch.compile(run, backend="aot_eager")
+    out = run(sent)
+    weight = torch.arange(1.0, len(rows) + 2, device=device)
+    (got,) = torch.autograd.grad(out, sent, weight[None, None])
+    alone = [row.requires_grad_() for row in rows]
+    values = torch.stack([getattr(torch, reduce)(row, 0) for row in alone])
+    (values * weight[:-1].cpu()).sum().backward()
+    close(out[0, 0], torch.cat([values, torch.zeros(1)]), equal_nan=True)
+    close(got[0, 0], torch.cat([row.grad for row in alone]), equal_nan=True)
+
+
+@pytest.mark.parametrize("reduce", REDUCES)
+def test_forward_derivatives(device, reduce):
+    """torch.func.jvp is the transpose of the backward pass, and vmap takes it."""
+    index = REPEATED.to(device)
+    sent, along_ = distinct(0, (2, 3, 3, 2)).to(device), values(1, (2, 3, 3, 2)).to(device)
+
+    def write(y):
+        return gather3d.scatter_points(y, index, 5, reduce)
+
+    def read(x):
+        return gather3d.gather_points(x, index, 7.0)
+
+    for function, at, tangent in (write, sent, along_), (read, write(sent), write(along_)):
+        jacobian_ = torch.func.jacrev(function)(at)
+        out, forward = torch.func.jvp(function, (at,), (tangent,))
+        close(out, function(at))
+        close(forward, torch.tensordot(jacobian_, tangent, at.ndim))
+        close(torch.func.jacfwd(function)(at), jacobian_)
+
+
+# ---- which value won, and a permutation undone
+
+
+@given(
+    picks(),
+    SEEDS,
+    st.sampled_from([torch.float64, torch.int32, torch.float16]),
+    INTS,
+    st.booleans(),
+)
+def test_scatter_argmax(device, case, seed, dtype, int_dtype, holes):
+    """numpy's lexsort by (slot, value falling, position): the first of each slot has won."""
+    (B, C, size), index = case
+    sent = whole(seed, (B, C, *index.shape[1:]), dtype)
+    if holes and dtype.is_floating_point:
+        sent[sent > 3], sent[sent < -3] = NAN, -INF
+    got = gather3d.scatter_argmax(sent.to(device), index.to(device, int_dtype), size)
+    wanted = np.full((B, C, size), -1)
+    place = np.arange(math.prod(index.shape[1:]))
+    for b, c in np.ndindex(B, C):
+        slot = index[b].flatten().numpy()
+        rank = np.nan_to_num(-sent[b, c].flatten().double().numpy(), nan=-INF, posinf=INF)
+        order = np.lexsort((place, rank, slot))
+        order = order[slot[order] >= 0]
+        at, first = np.unique(slot[order], return_index=True)
+        wanted[b, c, at] = order[first]
+    assert got.dtype == torch.int64 and got.is_contiguous()
+    assert np.array_equal(got.cpu().numpy(), wanted)
+
+
+def test_what_won_is_the_maximum_and_gets_the_gradient(device):
+    index = REPEATED.to(device)
+    sent = whole(0, (2, 3, 3, 2)).to(device).requires_grad_()
+    won = gather3d.scatter_argmax(sent, index, 5)
+    picked = sent.flatten(2).gather(2, won.clamp(min=0)).where(won >= 0, 0)
+    close(picked, gather3d.scatter_points(sent, index, 5, "amax"))
+    picked.sum().backward()
+    hot = torch.zeros(2, 3, 7).scatter_(2, won.cpu().where(won.cpu() >= 0, 6), 1)[..., :6]
+    close(sent.grad.flatten(2), hot)
+
+
+def test_scatter_argmax_a_few_channels_at_a_time(device, monkeypatch):
+    index = REPEATED.to(device)
+    sent = whole(0, (2, 3, 3, 2)).to(device)
+    wanted = gather3d.scatter_argmax(sent, index, 5)
+    monkeypatch.setattr(gather3d.indexing, "BLOCK", 1)
+    assert torch.equal(gather3d.scatter_argmax(sent, index, 5), wanted)
+
+
+@given(st.lists(SIZES, max_size=2), st.integers(0, 9), SEEDS, INTS, LAYOUTS)
+def test_invert_permutation(device, batch, N, seed, dtype, layout):
+    random = np.random.default_rng(seed)
+    p = random.permuted(np.broadcast_to(np.arange(N), (*batch, N)), axis=-1)
+    got = gather3d.invert_permutation(place(torch.from_numpy(p).to(dtype), device, layout))
+    assert got.dtype == torch.int64 and got.is_contiguous()
+    assert np.array_equal(got.cpu().numpy(), p.argsort(-1))
+    close(torch.from_numpy(p).gather(-1, got.cpu()), np.broadcast_to(np.arange(N), p.shape))
+
+
+# ---- where and how it is called
+
+CALLS = {
+    **{r: lambda x, i, r=r: gather3d.scatter_points(x, i, np.int64(5), r) for r in REDUCES},
+    "argmax": lambda x, i: gather3d.scatter_argmax(x, i, np.int32(5)),
+    "gather": lambda x, i: gather3d.gather_points(x.flatten(2), i, 0.5),
+    "loops": lambda x, i: gather3d.scatter_loops(x, 1, i[:, None].clamp(0, 2), x, "mean"),
+    "ravel": lambda x, i: gather3d.ravel_index(i.clamp(min=0).mT, (4, 4, 4)),
+    "unravel": lambda x, i: gather3d.unravel_index(i.clamp(min=0).mT, (4, 4, 4)),
+    "invert": lambda x, i: gather3d.invert_permutation(i.flatten().argsort()),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.usefixtures("own_errors")
+def test_nothing_depends_on_what_is_around(name):
+    """Neither on a default device, nor on autocast; and the result is contiguous."""
+    x, index = distinct(0, (2, 3, 3, 2)).float().requires_grad_(), REPEATED
+    for missing in (index, index.clamp(min=0)):
+        plain = CALLS[name](x, missing)
+        assert plain.is_contiguous()
+        results = [plain]
+        with torch.device("meta"):
+            results.append(CALLS[name](x, missing))
+        with torch.autocast("cpu", torch.bfloat16):
+            results.append(CALLS[name](x, missing))
+        for out in results:
+            assert out.dtype == plain.dtype and torch.equal(out, plain)
+        if plain.requires_grad:
+            with torch.device("meta"):
+                grads = [torch.autograd.grad(out.sum(), x)[0] for out in results]
+            assert torch.equal(grads[0], grads[1]) and torch.equal(grads[0], grads[2])
 
 
 @st.composite
