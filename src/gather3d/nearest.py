@@ -15,103 +15,164 @@ ALL_PAIRS = 2**22  # up to so many distances, the definition is the fastest
 BLOCK = {"cpu": 2**18}  # numbers held at once, so that they stay in a core's cache
 WIDE_BLOCK = 2**24  # where no cache is in the way: 64 MiB of float32
 FAN = 4  # boxes (or points) in a box
-WINDOW = 64  # points that bound a distance, where k is at most 16
-SPREAD = (  # shifts and masks that put two zeros between the bits of a number below 2²¹
-    (32, 0x001F00000000FFFF),
-    (16, 0x001F0000FF0000FF),
-    (8, 0x100F00F00F00F00F),
-    (4, 0x10C30C30C30C30C3),
-    (2, 0x1249249249249249),
-)
+SAMPLE = 64  # points that bound a distance, where k is at most 16
+PRIMES = (73856093, 19349663, 83492791)  # they mix three numbers into one
+
+Corners = tuple[Tensor, Tensor]  # the low and the high ones of the four boxes in each box, [3, n, 4]
+Lists = tuple[Tensor, Tensor, Tensor]  # ids one after another; where each list starts; its length
 
 
 @torch.no_grad()
 def search(
-    query: Tensor, points: Tensor, k: int, radius: float = math.inf
+    query: Tensor,
+    points: Tensor,
+    k: int,
+    radius: float = math.inf,
+    lengths: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Distance and index of the k nearest points, [B, M, k]; those beyond a radius may be ∞, -1."""
-    dtype, themselves = query.dtype, query is points
-    if dtype.itemsize < 4:  # what half precision holds, float32 holds
-        query, points = query.float(), points.float()
+    """Distance and index of the k nearest points, [B, M, k]; distances in float32 at the least.
+
+    What lies beyond the radius may be ∞ and -1, what lies beyond a cloud's length is. Where the
+    points are the queries, those beyond a cloud's length ask nothing.
+    """
+    themselves, unit = query is points, power_of_two(query, points)
+    points = points.to(unit.dtype) * unit
+    query = points if themselves else query.to(unit.dtype) * unit
     B, M, N = *query.shape[:2], points.shape[1]
     if torch.compiler.is_compiling() or B * M * N <= ALL_PAIRS:
-        distance, index = by_all_pairs(query, points, k)
-        return distance.to(dtype), index
-    index = torch.full((B, M + 1, k), -1, device=query.device)  # one more, for what pads a box
+        distance, index = by_all_pairs(query, points, k, lengths)
+        return distance / unit, index
+    index = torch.full((B * M + 1, k), -1, device=query.device)  # one more, for what pads a box
     squared = query.new_full(index.shape, math.inf)
-    for b, cloud in enumerate(points):
-        by_boxes(cloud if themselves else query[b], cloud, radius, squared[b], index[b])
-    return squared.sqrt_()[:, :M].to(dtype), index[:, :M]
+    most = ((radius * unit).square() * (1 + 1e-5)).clamp(max=torch.finfo(unit.dtype).max)
+    for b, n in enumerate([N] * B if lengths is None else lengths.tolist()):
+        cloud, start = points[b, :n], b * M
+        asked = cloud if themselves else query[b]
+        end = start + len(asked)
+        if len(asked) and n:
+            by_boxes(asked, cloud, most, squared[start : end + 1], index[start : end + 1])
+            squared[end], index[end] = math.inf, -1
+    return (squared[:-1].sqrt_() / unit).view(B, M, k), index[:-1].view(B, M, k)
 
 
-def by_all_pairs(query: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def power_of_two(*coordinates: Tensor) -> Tensor:
+    """By what to multiply coordinates, so that squared distances neither overflow nor vanish.
+
+    The largest coordinate becomes 2⁶⁰ (in float64 2⁵⁰⁸): a square holds that, and what is 10³⁵
+    times smaller.
+    """
+    dtype = torch.promote_types(coordinates[0].dtype, torch.float32)
+    large = 2.0 ** (60 if dtype == torch.float32 else 508)
+    sizes = [x.detach().abs().amax().to(dtype) for x in coordinates if x.numel()]
+    size = torch.stack([coordinates[0].new_ones((), dtype=dtype) / large, *sizes]).amax()
+    return large / (size / (2 * torch.frexp(size).mantissa))
+
+
+def by_all_pairs(
+    query: Tensor, points: Tensor, k: int, lengths: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The definition, [B, M, k]; by subtraction: products lose the digits of far coordinates."""
     step = max(1, WIDE_BLOCK // max(1, points.shape[0] * points.shape[1]))
-    blocks = [
-        torch.cdist(part, points, compute_mode="donot_use_mm_for_euclid_dist").topk(
-            k, largest=False, sorted=True
-        )
-        for part in query.split(step, dim=1)
-    ]
+    blocks = []
+    for part in query.split(step, dim=1):
+        apart = torch.cdist(part, points, compute_mode="donot_use_mm_for_euclid_dist")
+        if lengths is not None:
+            at = torch.arange(points.shape[1], device=points.device)
+            apart = apart.masked_fill(at >= lengths[:, None, None], math.inf)
+        blocks.append(apart.topk(k, largest=False, sorted=True))
     distance, index = (torch.cat(part, dim=1) for part in zip(*blocks, strict=True))
-    return distance, index
+    return distance, index if lengths is None else index.masked_fill(distance.isinf(), -1)
 
 
-def by_boxes(query: Tensor, points: Tensor, radius: float, squared: Tensor, index: Tensor) -> None:
+def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index: Tensor) -> None:
     """The same for one cloud, [M, 3] and [N, 3], without most of the M·N distances.
 
-    Queries and points are put in an order in which those in a row are near each other. Four in a
-    row share a box, four boxes share a larger one, and so on. Some points near in that order bound
-    the k-th distance of each query; then, from the largest boxes down, each box of queries keeps
-    the boxes of points that are not farther away than the bounds in it. The results are written
-    into squared and index, [M + 1, k]; the last row is for the empty places of the last box.
+    Four points that are near each other share a box, four boxes share a larger one, and so on; the
+    queries have boxes of their own. From the largest down, each box of queries keeps the boxes of
+    points that are not farther away than its k nearest points can be: their distance is bounded by
+    far corners of boxes that hold k points, and once the boxes are small by some of the points.
+    The results are written into squared and index, [M + 1, k], where they are not beyond `most`;
+    the last row is for the empty places of the last box.
     """
-    block, k = BLOCK.get(points.device.type, WIDE_BLOCK), index.shape[1]
-    code, order = _along_curve(points, points)
-    place, asked = (code, order) if query is points else _along_curve(query, points)
-    kept = _first_copies(points[order], k)
-    code, order = code[kept], order[kept]
-    depth = max(1, math.ceil(math.log(max(len(asked), len(order)) / 64, FAN)))
-    ours, theirs = _boxes(query[asked], depth), _boxes(points[order], depth)
-    (q, _), (p, _) = ours[0], theirs[0]
-    most = min(radius * radius * (1 + 1e-5), torch.finfo(query.dtype).max)
-    bounds = _to_boxes(_bound(q, place, p, code, k, block).clamp_(max=most), len(asked), ours)
+    block, k, themselves = BLOCK.get(points.device.type, WIDE_BLOCK), index.shape[1], query is points
+    first, rank = _copies(points)
+    kept = (rank < k).nonzero()[:, 0]  # of equal points the first k are enough
+    points = points[kept]
+    order = _crowd(points)
+    asked = order if themselves else _crowd(query)
+    M, N = len(asked), len(order)
+    depth = max(1, math.ceil(math.log(max(M, N) / 64, FAN)))
+    theirs = _boxes(points[order], depth + 1)
+    ours = theirs if themselves else _boxes(query[asked], depth + 1)
 
-    lists = _all_with_all(ours[-1][0].shape[1], theirs[-1][0].shape[1], points.device)
+    lists = _all_with_all(-(-M // FAN**depth), -(-N // FAN**depth), points.device)
     for level in range(depth - 1, 0, -1):
-        lists = _descend(*lists, ours[level], theirs[level], bounds[level], block)
+        bound, hulls, lists = _bounds(lists, ours, theirs, level, (M, N), k, most, block)
+        lists = _descend(lists, bound, hulls, ours[level], theirs[level], block)
 
-    asked = F.pad(asked, (0, q[0].numel() - len(asked)), value=len(index) - 1).view(-1, FAN)
-    order = F.pad(order, (0, p[0].numel() - len(order)), value=-1).view(1, -1, FAN)
-    for rows, table in _tables(*lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN)):
+    (q, _), (p, _) = ours[0], theirs[0]
+    names = kept[order]
+    asked = names if themselves else asked
+    asked = F.pad(asked, (0, q[0].numel() - M), value=len(index) - 1).view(-1, FAN)
+    names = F.pad(names, (0, p[0].numel() - N), value=-1).view(1, -1, FAN)
+    for rows, table in _tables(lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN)):
         here, there = _pick(q, rows, (-1, FAN, 1)), _pick(p, table, (len(rows), 1, -1))
-        apart = _squared(b - a for a, b in zip(here, there, strict=True))  # [n, 4, 4·S]
-        near, slot = _least(apart, k, ordered=True)
-        (names,) = _pick(order, table, (len(rows), -1))
+        here, beyond = _onto(here, _hull(theirs[1], table))
+        apart = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)
+        near, slot = _least(apart, k, ordered=True)  # [n, 4, k]
+        if beyond:
+            near = near + _squared(beyond)
+        (found,) = _pick(names, table, (len(rows), -1))
         to = asked[rows].flatten()
         squared.index_copy_(0, to, near.view(-1, k))
-        index.index_copy_(0, to, names.gather(1, slot.flatten(1)).view(-1, k))
+        index.index_copy_(0, to, found.gather(1, slot.flatten(1)).view(-1, k))
+    if themselves and len(kept) < len(rank):
+        left = (rank >= k).nonzero()[:, 0]
+        for result in squared, index:
+            result[left] = result[first[left]]
 
 
-def _along_curve(x: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes on a Morton curve through the points' cube, in order, and the order."""
-    low = points.amin(0)
-    size = (points.amax(0) - low).amax()
-    share = (x - low) / size.clamp(min=torch.finfo(size.dtype).tiny)
-    code = (share.clamp(0, 1) * (2**21 - 1)).long()
-    for shift, mask in SPREAD:  # two zeros between any two bits
-        code = (code | code << shift) & mask
-    return (code[:, 0] | code[:, 1] << 1 | code[:, 2] << 2).sort(stable=True)
+def _copies(x: Tensor) -> tuple[Tensor, Tensor]:
+    """For each point the first one in the same place, and how many stand there before it.
+
+    Where the mix of two places is the same, they may count as more places: that costs time only.
+    """
+    bits = (x + 0.0).view(torch.int32 if x.dtype == torch.float32 else torch.int64)  # -0 is 0
+    mix = sum(axis.long() * prime for axis, prime in zip(bits.mT, PRIMES, strict=True))
+    order = mix.sort(stable=True)[1]
+    x, at = x[order], torch.arange(len(x), device=x.device)
+    start = (at * F.pad((x[1:] != x[:-1]).any(1), (1, 0), value=True)).cummax(0)[0]
+    first, rank = torch.empty_like(order), torch.empty_like(order)
+    first[order], rank[order] = order[start], at - start
+    return first, rank
 
 
-def _first_copies(x: Tensor, k: int) -> Tensor:
-    """Which of the sorted points to keep: of equal ones in a row the first k are enough."""
-    at = torch.arange(len(x), device=x.device)
-    fresh = F.pad((x[1:] != x[:-1]).any(1), (1, 0), value=True)
-    return at - (at * fresh).cummax(0)[0] < k
+def _crowd(x: Tensor) -> Tensor:
+    """An order of points [N, 3] in which the four, sixteen, … of a box follow one another.
+
+    All points are cut into four parts across their longest side, each part again, until four are
+    left: boxes of equal count, whatever the cloud. The last box of a size may hold fewer.
+    """
+    size = FAN
+    while size < len(x):
+        size *= FAN
+    pad = (0, size - len(x))
+    place = F.pad(x.mT, pad, value=math.inf).view(3, 1, size)
+    order = F.pad(torch.arange(len(x), device=x.device), pad, value=-1).view(1, size)
+    while size > FAN:
+        low, high = place.amin(2), place.masked_fill(place == math.inf, -math.inf).amax(2)
+        side = (high - low).argmax(0)[None, :, None]  # [1, n, 1]
+        along = place.gather(0, side.expand(1, -1, size)) - low[..., None].gather(0, side)
+        # as whole numbers, the bits of floats from 0 to infinity are in the order of the floats
+        at = along[0].float().view(torch.int32).sort(1)[1]
+        place, order = place.gather(2, at.expand(3, -1, -1)), order.gather(1, at)
+        size //= FAN
+        count = -(-len(x) // size)
+        place, order = place.view(3, -1, size)[:, :count], order.view(-1, size)[:count]
+    return order.flatten()[: len(x)]
 
 
-def _boxes(x: Tensor, depth: int) -> list[tuple[Tensor, Tensor]]:
+def _boxes(x: Tensor, depth: int) -> list[Corners]:
     """The low and high corners of the boxes in each box, [3, n, 4], from points up.
 
     Each level is filled up with empty boxes, low = ∞ and high = -∞, at least four of them: its
@@ -128,78 +189,117 @@ def _boxes(x: Tensor, depth: int) -> list[tuple[Tensor, Tensor]]:
     return levels
 
 
-def _bound(q: Tensor, place: Tensor, p: Tensor, code: Tensor, k: int, block: int) -> Tensor:
-    """At least the squared distance to the k-th nearest point, for queries [3, G, 4]: [G, 4].
-
-    It is the k-th smallest among some points whose codes are near. The smaller of two stands for
-    both of them, which halves the work and leaves a bound.
-    """
-    boxes = max(WINDOW, 4 * 2 ** (k - 1).bit_length()) // FAN
-    middle = torch.arange(FAN // 2, q[0].numel(), FAN, device=q.device).clamp(max=len(place) - 1)
-    first = torch.searchsorted(code, place[middle]) // FAN - boxes // 2
-    first = first.clamp(0, max(0, p.shape[1] - 1 - boxes))[:, None]
-    around = (first + torch.arange(boxes, device=q.device)).clamp(max=p.shape[1] - 1)
-    parts = []
-    step = max(1, block // (boxes * FAN**2))
-    for part, table in zip(q.split(step, 1), around.split(step), strict=True):
-        near = _pick(p, table, (len(table), 1, -1))
-        squared = _squared(b - a[..., None] for a, b in zip(part, near, strict=True))
-        squared = torch.minimum(*squared.chunk(2, 2))
-        parts.append(_least(squared, k, ordered=False)[0].amax(2))
-    return torch.cat(parts)
-
-
-def _to_boxes(bound: Tensor, count: int, ours: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """From bounds of queries to those of their boxes, which are the largest in them.
-
-    -1 where there is no query: nothing is near enough.
-    """
-    bound.view(-1)[count:] = -1
-    bounds = [bound]
-    for low, _ in ours[1:]:
-        largest = bounds[-1].amax(1)
-        bounds.append(F.pad(largest, (0, low[0].numel() - len(largest)), value=-1).view(-1, FAN))
-    return bounds
-
-
-def _all_with_all(M: int, N: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of M boxes the same list, all N: ids one after another, start and count of each."""
+def _all_with_all(M: int, N: int, device: torch.device) -> Lists:
+    """For each of M boxes the same list, all N."""
     rows = torch.arange(M, device=device)
     return torch.arange(N, device=device).repeat(M), rows * N, torch.full_like(rows, N)
 
 
-def _descend(
-    ids: Tensor,
-    start: Tensor,
-    count: Tensor,
-    ours: tuple[Tensor, Tensor],
-    theirs: tuple[Tensor, Tensor],
-    bound: Tensor,
+def _bounds(
+    lists: Lists,
+    ours: list[Corners],
+    theirs: list[Corners],
+    level: int,
+    sizes: tuple[int, int],
+    k: int,
+    most: Tensor,
     block: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Lists]:
+    """How far the k nearest points can be from the four boxes in each box: [n, 4], squared.
+
+    In the nearest boxes of a list, so far are the far corners of boxes that hold k points, and
+    where boxes are small some of the points themselves. With the bounds come the hulls to which
+    they belong, [2, 3, n], and the lists without the boxes that are farther.
+    """
+    (M, N), held, count = sizes, FAN**level, ours[level][0].shape[1]
+    full, wanted = N // held, -(-k // held)  # boxes that hold so many points
+    boxes = wanted if level > 1 else max(SAMPLE, 4 * 2 ** (k - 1).bit_length()) // FAN**2
+    bound, hulls = most.new_full((count, FAN), -1), most.new_zeros(2, 3, count)
+    found, owner, size = [], [], []
+    area = block // FAN if level > 1 else block // 32
+    for rows, table in _tables(lists, theirs[level][0].shape[1] - 1, area, boxes):
+        hull = _hull(theirs[level + 1], table)
+        here, there = _corners(ours[level + 1], rows), _corners(theirs[level + 1], table)
+        near, far, _ = _between(here, there, hull, both=True)  # [n, 1, S]
+        nearest = table.gather(1, far[:, 0].topk(boxes, largest=False, sorted=False)[1])
+        if level > 1:
+            reach, shared = _to_corners(
+                rows, nearest, hull, ours[level], theirs[level], wanted, full
+            )
+        else:
+            reach, shared = _to_points(rows, nearest, hull, ours[0][0], theirs[0][0], k, M)
+        reach = torch.minimum(reach * (1 + 1e-6), most - shared).amax(-1)  # [n, 4]
+        reach.masked_fill_(_four(rows) * held >= M, -1)  # for no queries
+        inside = near[:, 0] <= reach.amax(1, keepdim=True)
+        bound[rows], hulls[:, :, rows] = reach, torch.stack([torch.cat(x, 1).squeeze(-1).mT for x in hull])
+        found.append(table.masked_select(inside))
+        owner.append(rows)
+        size.append(inside.sum(1))
+    return bound, hulls, _lists(found, owner, size, count)
+
+
+def _to_points(
+    rows: Tensor, nearest: Tensor, hull: list, q: Tensor, p: Tensor, k: int, M: int
+) -> tuple[Tensor, Tensor | float]:
+    """From the queries in boxes of 16 to the k-th nearest of some points, [n, 4, 4].
+
+    The smallest of a few stands for all of them, which saves work and leaves a bound.
+    """
+    asked = _four(_four(rows)).view(len(rows), -1).clamp(max=M - 1)
+    leaves = _four(nearest).clamp(max=p.shape[1] - 1)
+    here, there = _pick(q.flatten(1), asked, (len(rows), -1, 1)), _pick(p, leaves, (len(rows), 1, -1))
+    here, beyond = _onto(here, hull)
+    squared = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)  # [n, 16, ·]
+    squared = squared.unflatten(2, (-1, 2 * 2 ** (k - 1).bit_length())).amin(2)
+    least = _least(squared, k, ordered=False)[0].amax(2).unflatten(1, (FAN, FAN))
+    return least, _squared(beyond).view_as(least) if beyond else 0.0
+
+
+def _to_corners(
+    rows: Tensor, nearest: Tensor, hull: list, ours: Corners, theirs: Corners, wanted: int, full: int
+) -> tuple[Tensor, Tensor | float]:
+    """From the four boxes in each box to far corners of so many full boxes, [n, 4, 1]."""
+    here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours]
+    there = [_pick(corner, nearest, (len(rows), 1, -1)) for corner in theirs]
+    _, far, shared = _between(here, there, hull, both=True)
+    far = far.masked_fill_(_four(nearest).view(len(rows), 1, -1) >= full, math.inf)
+    return far.topk(wanted, largest=False, sorted=False)[0].amax(2, keepdim=True), shared
+
+
+def _four(boxes: Tensor) -> Tensor:
+    """The four in each box."""
+    return boxes[..., None] * FAN + torch.arange(FAN, device=boxes.device)
+
+
+def _descend(
+    lists: Lists, bound: Tensor, hulls: Tensor, ours: Corners, theirs: Corners, block: int
+) -> Lists:
     """From each box of queries to the four in it, and from its list of boxes to those in them."""
-    child = torch.arange(FAN, device=ids.device)
-    found, owner, size = [ids[:0]], [ids[:0]], [ids[:0]]
-    for rows, table in _tables(ids, start, count, theirs[0].shape[1] - 1, block // FAN**2):
-        low, high = (_pick(q, rows, (-1, FAN, 1)) for q in ours)
-        below, above = (_pick(p, table, (len(rows), 1, -1)) for p in theirs)
-        corners = zip(low, high, below, above, strict=True)
-        gap = (torch.maximum(c - b, a - d).clamp_(min=0) for a, b, c, d in corners)
-        near = _squared(gap) <= bound[rows, :, None]  # [n, 4, 4·S]
-        inside = (table[..., None] * FAN + child).view(len(rows), 1, -1)
-        found.append(inside.masked_select(near))
-        owner.append((rows[:, None] * FAN + child).flatten())
+    found, owner, size = [], [], []
+    for rows, table in _tables(lists, theirs[0].shape[1] - 1, block // FAN**2):
+        here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours]
+        there = [_pick(corner, table, (len(rows), 1, -1)) for corner in theirs]
+        hull = hulls[:, :, rows, None, None]
+        near = _between(here, there, hull)[0] <= bound[rows, :, None]  # [n, 4, 4·S]
+        found.append(_four(table).view(len(rows), 1, -1).masked_select(near))
+        owner.append(_four(rows).flatten())
         size.append(near.sum(2).flatten())
+    return _lists(found, owner, size, bound.numel())
+
+
+def _lists(found: list[Tensor], owner: list[Tensor], size: list[Tensor], boxes: int) -> Lists:
+    """The lists of so many boxes, from those of some of them."""
     size, owner = torch.cat(size), torch.cat(owner)
-    start, count = (count.new_zeros(bound.numel()) for _ in range(2))
+    start, count = (size.new_zeros(boxes) for _ in range(2))
     count[owner], start[owner] = size, size.cumsum(0) - size
     return torch.cat(found), start, count
 
 
 def _tables(
-    ids: Tensor, start: Tensor, count: Tensor, empty: int, area: int, least: int = 1
+    lists: Lists, empty: int, area: int, least: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Lists of unequal length as tables [n, S] of rows that are about equally long."""
+    ids, start, count = lists
     order = count.argsort(descending=True, stable=True)[: int(count.count_nonzero())]
     sizes = count[order].tolist()
     at = 0
@@ -218,13 +318,67 @@ def _pick(x: Tensor, rows: Tensor, shape: Sequence[int]) -> list[Tensor]:
     return [each.index_select(0, rows.flatten()).view(shape) for each in x]
 
 
-def _squared(offsets: Iterable[Tensor]) -> Tensor:
-    """x² + y² + z², in place: rounded alike, a box is never farther than the points in it."""
-    offsets = iter(offsets)  # one at a time: each is as large as a block
-    total = next(offsets).square_()
-    for offset in offsets:
-        total.addcmul_(offset, offset)
-        del offset  # before the next is made, in the same memory
+def _corners(boxes: Corners, at: Tensor) -> list[list[Tensor]]:
+    """The corners of the boxes at [n] or [n, S], whatever larger box they are in: [n, 1, S]."""
+    return [_pick(corner.flatten(1), at, (len(at), 1, -1)) for corner in boxes]
+
+
+def _hull(boxes: Corners, table: Tensor) -> list[list[Tensor]]:
+    """The corners of the box around all boxes of a row, [n, 1, 1]."""
+    low, high = _corners(boxes, table)
+    return [[x.amin(2, keepdim=True) for x in low], [x.amax(2, keepdim=True) for x in high]]
+
+
+def _onto(x: list[Tensor], hull: list[list[Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """The nearest places in the hull, and how far away they are along each axis.
+
+    With x = c + a, c in the hull, ‖x - p‖² - ‖a‖² = Σ b (b + 2a), b = |c - p|, for a point p of it:
+    where x is far away, this tells points apart whose distances round to the same.
+    """
+    onto = [torch.clamp(a, low, high) for a, low, high in zip(x, *hull, strict=True)]
+    return onto, _if_any([(a - b).abs_() for a, b in zip(x, onto, strict=True)])
+
+
+def _if_any(beyond: list[Tensor]) -> list[Tensor]:
+    """Nothing, where all are 0: which saves the adding of it."""
+    return beyond if any(bool(x.any()) for x in beyond) else []
+
+
+def _between(
+    ours: list[list[Tensor]], theirs: list[list[Tensor]], hull: list[list[Tensor]], both: bool = False
+) -> tuple[Tensor, Tensor | None, Tensor | float]:
+    """Squared distances of boxes, at the least and at the most, but for the last: what they share.
+
+    The same as in `_onto`: for any query in one box, any point in the other.
+    """
+    gaps, reaches, least, most = [], [], [], []
+    for low, high, below, above, start, end in zip(*ours, *theirs, *hull, strict=True):
+        least.append(torch.maximum(low - end, start - high).clamp_(min=0))
+        most.append(torch.maximum(high - end, start - low).clamp_(min=0))
+        low, high = torch.clamp(low, start, end), torch.clamp(high, start, end)
+        ahead, behind = below - high, low - above
+        if both:
+            reaches.append(torch.minimum(ahead, behind).neg_())
+        gaps.append(torch.maximum(ahead, behind).clamp_(min=0))
+    most = _if_any(most)
+    least = least if most else []
+    far = _squared(reaches, most) if both else None
+    return _squared(gaps, least), far, _squared(least) if least else 0
+
+
+def _squared(offsets: Iterable[Tensor], beyond: Sequence[Tensor] = ()) -> Tensor:
+    """x² + y² + z², in place: rounded alike, a box is never farther than the points in it.
+
+    Beyond a hull, the sum of b (b + 2a), for offsets of either sign.
+    """
+    total = None
+    for axis, offset in enumerate(offsets):  # one at a time: each is as large as a block
+        other = offset
+        if beyond:
+            offset = offset.abs_()
+            other = offset + 2 * beyond[axis]
+        total = offset.mul_(other) if total is None else total.addcmul_(offset, other)
+        del offset, other  # before the next is made, in the same memory
     return total
 
 
