@@ -138,8 +138,8 @@ def comparisons():
     """How many distances, to points and to boxes, a search computes."""
     count, squared = [0], gather3d.nearest._squared
 
-    def counted(offsets):
-        result = squared(offsets)
+    def counted(*arguments):
+        result = squared(*arguments)
         count[0] += result.numel()
         return result
 
@@ -235,7 +235,9 @@ def test_farthest_point_sample(device, data, cloud, dtype, layout):
     for b in range(len(points)):
         apart, chosen = cdist(points[b], points[b], "sqeuclidean"), [start]
         while len(chosen) < m:
-            chosen.append(int(apart[chosen].min(axis=0).argmax()))
+            nearest = apart[chosen].min(axis=0)
+            nearest[chosen] = -1  # none twice, where places coincide
+            chosen.append(int(nearest.argmax()))
         assert got[b].tolist() == chosen
 
 
@@ -249,6 +251,7 @@ def test_farthest_points_of_many(device, name):
         while len(chosen) < 400:
             offset = points[b].numpy() - points[b, chosen[-1]].numpy()
             nearest = np.minimum(nearest, (offset**2).sum(axis=1))
+            nearest[chosen[-1]] = -1  # none twice, where places coincide
             chosen.append(int(nearest.argmax()))
         assert got[b].tolist() == chosen
 

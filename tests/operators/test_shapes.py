@@ -34,7 +34,9 @@ def test_a_wrong_argument_is_caught(device):
 def test_a_wrong_result_is_caught(device, monkeypatch):
     """knn finds one neighbour too many while interpolate calls it: caught where it happens."""
     search = gather3d.points.search
-    monkeypatch.setattr(gather3d.points, "search", lambda q, p, k: search(q, p, k + 1))
+    monkeypatch.setattr(
+        gather3d.points, "search", lambda q, p, k, **more: search(q, p, k + 1, **more)
+    )
     points, features = torch.zeros(1, 3, 3, device=device), torch.zeros(1, 1, 3, device=device)
     with pytest.raises(TypeCheckError, match=r"return value of gather3d.points.knn"):
         gather3d.interpolate(points, points, features, k=2)
