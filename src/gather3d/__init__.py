@@ -30,8 +30,15 @@ from .indexing import (
 )
 from .points import ball_query, farthest_point_sample, interpolate, knn
 from .sampling import deform_conv3d, trilinear_sample
-from .sparse import KernelMap, SparseVolume, apply_kernel_map, kernel_map, sparse_conv3d
-from .voxels import Voxels, neighbour_index, points_in_voxels, pool, voxelize
+from .sparse import (
+    KernelMap,
+    SparseVolume,
+    apply_kernel_map,
+    concatenate,
+    kernel_map,
+    sparse_conv3d,
+)
+from .voxels import Voxels, devoxelize, neighbour_index, points_in_voxels, pool, voxelize
 
 __all__ = [
     "KernelMap",
@@ -40,8 +47,10 @@ __all__ = [
     "Voxels",
     "apply_kernel_map",
     "ball_query",
+    "concatenate",
     "deform_conv3d",
     "device",
+    "devoxelize",
     "farthest_point_sample",
     "gather_loops",
     "gather_points",

@@ -88,10 +88,11 @@ def check_same_dtype(multiplied: bool = False, **arguments: Tensor) -> None:
     """Refuse an argument whose dtype is not that of the first one.
 
     With `multiplied`, they are operands of a matrix product, which autocast, where it is on,
-    brings to one dtype by itself.
+    brings to one dtype by itself, but for float64, which it leaves alone.
     """
     (first, model), *others = arguments.items()
-    if multiplied and torch.is_autocast_enabled(model.device.type):
+    double = torch.float64 in [tensor.dtype for tensor in arguments.values()]
+    if multiplied and not double and torch.is_autocast_enabled(model.device.type):
         return
     for name, tensor in others:
         if tensor.dtype != model.dtype:
@@ -207,3 +208,28 @@ def check_positive(name: str, value: float) -> float:
     if not 0 < value < float("inf"):
         raise ValueError(f"{name}: got {value}, wanted a finite number above 0")
     return float(value)
+
+
+def check_edges(name: str, value: float | Sequence[float]) -> float | tuple[float, float, float]:
+    """Finite numbers above zero: one for all three axes, or three in the order (x, y, z)."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return check_positive(name, value)
+    if len(value) != 3:
+        raise ValueError(f"{name}: got {value!r}, wanted one number or three (x, y, z)")
+    return tuple(check_positive(name, v) for v in value)  # type: ignore[return-value]
+
+
+def check_bounds(name: str, bounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Two corners of a box, (x, y, z) each, the low one first."""
+    try:
+        low, high = (tuple(float(at) for at in corner) for corner in bounds)
+    except (TypeError, ValueError):
+        low = high = ()
+    if (len(low), len(high)) != (3, 3):
+        raise ValueError(f"{name}: got {bounds!r}, wanted ((x, y, z), (x, y, z)), low and high")
+    for axis, start, end in zip("xyz", low, high, strict=True):
+        if not -math.inf < start < end < math.inf:
+            raise ValueError(
+                f"{name}: got {start} to {end} in {axis}, wanted finite numbers, the lower first"
+            )
+    return low, high

@@ -8,6 +8,7 @@ of the kernel, the pairs (input row, output row) that the tap connects:
 Volumes are [B, C, D, H, W]; voxel coordinates are (b, z, y, x).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ from torch import Tensor
 
 from .indexing import ravel_index, unravel_index
 from .refusals import (
+    check_floating,
     check_kernel_fits,
     check_range,
+    check_same_dtype,
     check_shapes,
     check_triple,
     check_type,
@@ -69,17 +72,18 @@ class SparseVolume:
             )
 
     def to_dense(self) -> Float[Tensor, "B C D H W"]:
-        """The same volume with its zeros: scatter along one flat dimension, then unfold it.
+        """The same volume with its zeros: every row goes to its voxel, in all channels.
 
         Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates.
         Deterministic on the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export`
         take it; `torch.func.vmap` maps over features, not over coords, whose values it checks.
         """
-        B, (D, H, W) = self.batch_size, self.shape
-        flat = ravel_index(self.coords, (B, D, H, W))  # [V]
-        dense = self.features.new_zeros(B * D * H * W, self.features.shape[1])
-        dense.index_copy_(0, flat, self.features)  # each row once, so a copy is enough
-        return dense.unflatten(0, (B, D, H, W)).permute(0, 4, 1, 2, 3)
+        B, C, (D, H, W) = self.batch_size, self.features.shape[1], self.shape
+        flat = ravel_index(self.coords, (B, D, H, W))  # [V], and refuses what is outside
+        b, voxel = self.coords[:, 0].long(), flat % max(D * H * W, 1)
+        dense = self.features.new_zeros(B, C, D * H * W)
+        dense.mT[b, voxel] = self.features  # each row once, so a copy is enough
+        return dense.unflatten(2, (D, H, W))
 
     @classmethod
     def from_dense(cls, volume: Float[Tensor, "B C D H W"]) -> "SparseVolume":
@@ -92,7 +96,103 @@ class SparseVolume:
         check_shapes(volume=(volume, "B C D H W"))
         coords = (volume != 0).any(1).nonzero()  # [V, 4], in row-major order, so sorted
         b, z, y, x = coords.unbind(1)
-        return cls(coords, volume[b, :, z, y, x], tuple(volume.shape[2:]), volume.shape[0])
+        features = volume[b, :, z, y, x]
+        return cls(coords.contiguous(), features, tuple(volume.shape[2:]), volume.shape[0])
+
+    def __add__(self, other: "SparseVolume") -> "SparseVolume":
+        """The sum of two volumes: active is what is active in either; what is missing counts as 0.
+
+        out[v] = self[v] + other[v]   over the union of both sets of voxels
+
+        Raises:
+            TypeError: other is not a SparseVolume, or has another dtype.
+            ValueError: shapes, batch sizes, channels or devices differ.
+
+        Example:
+            >>> x = SparseVolume(torch.tensor([[0, 0, 0, 1]]), torch.tensor([[5.]]), (1, 1, 3), 1)
+            >>> y = SparseVolume(torch.tensor([[0, 0, 0, 2]]), torch.tensor([[7.]]), (1, 1, 3), 1)
+            >>> (x + y).to_dense()
+            tensor([[[[[0., 5., 7.]]]]])
+
+        MinkowskiEngine's sum of tensors with different coordinate maps.
+
+        Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates.
+        Deterministic on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or
+        `torch.export`: how many rows it gives depends on values; `torch.func.vmap` maps over
+        features and other_features, not over coords and other_coords, whose values it checks.
+        """
+        coords, rows = _union(["self", "other"], [self, other])
+        check_shapes(
+            **{"self.features": (self.features, "V C"), "other.features": (other.features, "U C")}
+        )
+        out = self.features.new_zeros(len(coords), self.features.shape[1])
+        for row, volume in zip(rows, (self, other), strict=True):
+            out = out.index_add(0, row, volume.features)  # no row stands twice in one volume
+        return SparseVolume(coords, out, self.shape, self.batch_size)
+
+
+def concatenate(volumes: Sequence[SparseVolume]) -> SparseVolume:
+    """The channels of several volumes side by side: a skip connection.
+
+    out[v] = [volumes[0][v], volumes[1][v], …]   over the union of their voxels; missing is 0
+
+    Args:
+        volumes: one or more, of one shape, batch size and dtype; channels may differ.
+
+    Raises:
+        TypeError: something that is not a SparseVolume, or dtypes that differ.
+        ValueError: no volumes; shapes, batch sizes or devices that differ.
+
+    Example:
+        >>> x = SparseVolume(torch.tensor([[0, 0, 0, 1]]), torch.tensor([[5.]]), (1, 1, 3), 1)
+        >>> y = SparseVolume(torch.tensor([[0, 0, 0, 2]]), torch.tensor([[7.]]), (1, 1, 3), 1)
+        >>> both = concatenate([x, y])
+        >>> both.coords, both.features
+        (tensor([[0, 0, 0, 1],
+                [0, 0, 0, 2]]), tensor([[5., 0.],
+                [0., 7.]]))
+
+    MinkowskiEngine's `cat`, which wants the same coordinates in all.
+
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates. Deterministic
+    on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`: how many rows
+    it gives depends on values; `torch.func.vmap` maps over features and other_features, not over
+    coords and other_coords, whose values it checks.
+    """
+    if not isinstance(volumes, Sequence):
+        got = type(volumes).__name__
+        raise TypeError(f"volumes: got {got}, wanted a sequence of SparseVolume")
+    if not volumes:
+        raise ValueError("volumes: got none, wanted at least one")
+    coords, rows = _union([f"volumes[{i}]" for i in range(len(volumes))], volumes)
+    blocks = [
+        x.features.new_zeros(len(coords), x.features.shape[1]).index_add(0, row, x.features)
+        for row, x in zip(rows, volumes, strict=True)
+    ]
+    return SparseVolume(coords, torch.cat(blocks, dim=1), volumes[0].shape, volumes[0].batch_size)
+
+
+def _union(
+    names: Sequence[str], volumes: Sequence[SparseVolume]
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """The voxels that are active in any of the volumes, and each volume's rows among them."""
+    for name, x in zip(names, volumes, strict=True):
+        check_type(name, x, SparseVolume)
+    first = volumes[0]
+    for name, x in zip(names, volumes, strict=True):
+        for what in ("shape", "batch_size"):
+            got, wanted = getattr(x, what), getattr(first, what)
+            if got != wanted:
+                raise ValueError(
+                    f"{name}.{what}: got {got}, wanted {wanted}, as {names[0]}.{what} is"
+                )
+    features = {f"{name}.features": x.features for name, x in zip(names, volumes, strict=True)}
+    check_shapes(**{name: (each, f"V{i} C{i}") for i, (name, each) in enumerate(features.items())})
+    check_same_dtype(**features)
+    grid = (first.batch_size, *first.shape)
+    keys = [ravel_index(x.coords, grid) for x in volumes]
+    active, rows = torch.cat(keys).unique(return_inverse=True)
+    return unravel_index(active, grid), rows.split([len(key) for key in keys])
 
 
 @dataclass(frozen=True)
@@ -166,6 +266,7 @@ def kernel_map(
     kernel = check_triple("kernel_size", kernel_size, 1)
     stride = check_triple("stride", stride, 1)
     dilation = check_triple("dilation", dilation, 1)
+    coords = coords.contiguous()  # it is handed on
     B = int(coords[:, 0].max()) + 1 if len(coords) else 1
     keys = ravel_index(coords, (B, *shape))  # refuses what is not in the grid
     if submanifold:
@@ -200,18 +301,24 @@ def apply_kernel_map(
     features: Float[Tensor, "V Ci"],
     weight: Float[Tensor, "Co Ci kD kH kW"],
     rulebook: KernelMap,
+    bias: Float[Tensor, "Co"] | None = None,
 ) -> Float[Tensor, "U Co"]:
     """Gather, multiply, scatter-add: a convolution whose map is known.
 
-    out[o] = Σₖ Σ_{(i, o) in pairs[k]}  features[i] · weight[:, :, k]ᵀ
+    out[o] = bias + Σₖ Σ_{(i, o) in pairs[k]}  features[i] · weight[:, :, k]ᵀ
+
+    Half types are multiplied and added up in float32, and rounded once at the end. Under autocast
+    the products are in half, and their sums are not.
 
     Args:
         features: one row for each voxel of rulebook.coords_in.
         weight: as F.conv3d has it, out channels first.
         rulebook: from `kernel_map`, or its `.transpose()`.
+        bias: added to every output.
 
     Raises:
         ValueError: rows, channels or taps do not fit.
+        TypeError: features are not floating point, or weight and bias have another dtype.
 
     Example:
         >>> rulebook = kernel_map(torch.tensor([[0, 0, 0, 0]]), (1, 1, 1), submanifold=True)
@@ -221,8 +328,8 @@ def apply_kernel_map(
     The gather-GEMM-scatter of spconv and TorchSparse (Tang et al., 2022).
 
     Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.
-    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` maps over features
-    and weight.
+    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` maps over
+    features, weight and bias.
     """
     check_type("rulebook", rulebook, KernelMap)
     check_shapes(
@@ -230,19 +337,28 @@ def apply_kernel_map(
         features=(features, "V Ci"),
         weight=(weight, "Co Ci kD kH kW"),
     )
+    check_floating("features", features)
+    check_same_dtype(multiplied=True, features=features, weight=weight)
+    if bias is not None:
+        check_shapes(weight=(weight, "Co Ci kD kH kW"), bias=(bias, "Co"))
+        check_same_dtype(multiplied=True, features=features, bias=bias)
+    if (K := math.prod(weight.shape[2:])) != len(rulebook.pairs):
+        raise ValueError(f"weight: got {K} taps, wanted {len(rulebook.pairs)}")
+    dtype = (features[:0] @ weight[:, :, 0, 0, 0].mT).dtype  # which autocast may choose
+    wide = torch.promote_types(features.dtype, torch.float32)
+    features, weight = features.to(wide), weight.to(wide)
     taps = weight.flatten(2).permute(2, 0, 1).contiguous().mT  # [K, Ci, Co], copied cheaply
-    if len(taps) != len(rulebook.pairs):
-        raise ValueError(f"weight: got {len(taps)} taps, wanted {len(rulebook.pairs)}")
     middle = len(taps) // 2
     i, o = rulebook.pairs[middle]
     if whole := i is o and len(i) == len(features):  # every row with itself: nothing to gather
-        out = features @ taps[middle]
-    else:  # zeros of the product's dtype, which autocast may choose
-        out = (features[:0] @ taps[middle]).new_zeros(len(rulebook.coords_out), weight.shape[0])
+        out = (features @ taps[middle]).to(wide)
+    else:
+        nothing = features[:0] @ taps[middle]  # vmap maps over zeros that are made of both
+        out = nothing.new_zeros(len(rulebook.coords_out), weight.shape[0], dtype=wide)
     for k, (i, o) in enumerate(rulebook.pairs):
         if not (whole and k == middle):  # in one tap no output row stands twice
-            out.index_add_(0, o, features.index_select(0, i) @ taps[k])
-    return out
+            out.index_add_(0, o, (features.index_select(0, i) @ taps[k]).to(wide))
+    return (out if bias is None else out + bias).to(dtype)
 
 
 def sparse_conv3d(
@@ -260,6 +376,7 @@ def sparse_conv3d(
 
     At every active output this equals `F.conv3d` of the dense volume; elsewhere it is 0, without
     the bias. Active are the outputs that read an active input, or, for submanifold, the inputs.
+    Half types are added up in float32 (see `apply_kernel_map`).
 
     Args:
         x: the volume.
@@ -269,6 +386,7 @@ def sparse_conv3d(
 
     Raises:
         ValueError: channels or sizes that do not fit; see `kernel_map`.
+        TypeError: features are not floating point, or weight and bias have another dtype.
 
     Example:
         >>> x = SparseVolume(torch.tensor([[0, 0, 0, 1]]), torch.tensor([[5.]]), (1, 1, 4), 1)
@@ -284,14 +402,15 @@ def sparse_conv3d(
     """
     check_type("x", x, SparseVolume)
     check_shapes(**{"x.features": (x.features, "V Ci"), "weight": (weight, "Co Ci kD kH kW")})
+    check_floating("x.features", x.features)
+    check_same_dtype(multiplied=True, **{"x.features": x.features}, weight=weight)
     if bias is not None:
         check_shapes(weight=(weight, "Co Ci kD kH kW"), bias=(bias, "Co"))
+        check_same_dtype(multiplied=True, **{"x.features": x.features}, bias=bias)
     rulebook = kernel_map(
         x.coords, x.shape, weight.shape[2:], stride, padding, dilation, submanifold
     )
-    features = apply_kernel_map(x.features, weight, rulebook)
-    if bias is not None:
-        features = features + bias
+    features = apply_kernel_map(x.features, weight, rulebook, bias)
     return SparseVolume(rulebook.coords_out, features, rulebook.shape_out, x.batch_size)
 
 

@@ -95,6 +95,7 @@ class Promise:
         graph: None if torch.compile(fullgraph=True) and torch.export take it; else why not.
         maps: what torch.func.vmap maps over.
         stays: what it does not map over.
+        layout: "" if what it gives is contiguous; else how it lies in memory.
     """
 
     floats: bool = True
@@ -104,6 +105,7 @@ class Promise:
     maps: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     why: str = "whose values it checks"
+    layout: str = ""
 
     def words(self) -> str:
         """The paragraph."""
@@ -117,6 +119,8 @@ class Promise:
             )
         else:
             said += "Deterministic on the CPU and on CUDA. "
+        if self.layout:
+            said += f"Not contiguous: {self.layout}. "
         whole = "`torch.compile(fullgraph=True)`"
         if self.graph is None:
             said += f"{whole} and `torch.export` take it; "
@@ -242,12 +246,15 @@ def interpolate(draw: Draw) -> tuple:
     return run, (draw.points(2, N // 2), draw.points(2, N), draw.floats(2, 3, N))
 
 
-def voxelize(draw: Draw) -> tuple:
-    def run(points, batch):
-        voxels = g.voxelize(points, 0.5, batch)
-        return voxels.coords, voxels.inverse, voxels.counts
+def voxelize(**options) -> Callable:
+    def make(draw: Draw) -> tuple:
+        def run(points, batch):
+            voxels = g.voxelize(points, (0.5, 0.75, 1), batch, **options)
+            return voxels.coords, voxels.inverse, voxels.counts
 
-    return run, (draw.points(draw.size), draw.index(0, 2, draw.size))
+        return run, (draw.points(draw.size), draw.index(0, 2, draw.size))
+
+    return make
 
 
 def some_voxels(draw: Draw) -> g.Voxels:
@@ -274,6 +281,15 @@ def points_in_voxels(draw: Draw) -> tuple:
         return (g.points_in_voxels(g.Voxels(coords, inverse, counts, origin, 1.5, shape), 3),)
 
     return run, (voxels.inverse,)
+
+
+def devoxelize(draw: Draw) -> tuple:
+    voxels = g.voxelize(draw.points(draw.size), 1.37)
+
+    def run(features, points):
+        return (g.devoxelize(features, voxels, points),)
+
+    return run, (draw.floats(len(voxels.coords), 3), draw.points(draw.size))
 
 
 def neighbour_index(flipped: bool) -> Callable:
@@ -305,6 +321,20 @@ def from_dense(draw: Draw) -> tuple:
     return run, (draw.between(-2, 2, 1, 3, *SHAPE),)
 
 
+def join(concatenated: bool) -> Callable:
+    def make(draw: Draw) -> tuple:
+        def run(features, other_features, coords, other_coords):
+            one = g.SparseVolume(coords, features, SHAPE, 1)
+            other = g.SparseVolume(other_coords, other_features, SHAPE, 1)
+            both = g.concatenate([one, other]) if concatenated else one + other
+            return both.features, both.coords
+
+        coords, others = draw.coords(draw.size), draw.coords(draw.size)
+        return run, (draw.floats(len(coords), 3), draw.floats(len(others), 3), coords, others)
+
+    return make
+
+
 def kernel_map(draw: Draw) -> tuple:
     def run(coords):
         rulebook = g.kernel_map(coords, SHAPE, (1, 2, 3), stride=(1, 2, 1))
@@ -318,10 +348,10 @@ def apply_kernel_map(submanifold: bool) -> Callable:
         coords, kernel = draw.coords(draw.size), (1, 1, 3)
         rulebook = g.kernel_map(coords, SHAPE, kernel, submanifold=submanifold)
 
-        def run(features, weight):
-            return (g.apply_kernel_map(features, weight, rulebook),)
+        def run(features, weight, bias):
+            return (g.apply_kernel_map(features, weight, rulebook, bias),)
 
-        return run, (draw.floats(len(coords), 2), draw.floats(4, 2, *kernel))
+        return run, (draw.floats(len(coords), 2), draw.floats(4, 2, *kernel), draw.floats(4))
 
     return make
 
@@ -340,10 +370,10 @@ def sparse_conv3d(submanifold: bool) -> Callable:
     return make
 
 
-def trilinear_sample(padding: str) -> Callable:
+def trilinear_sample(padding: str, mode: str = "linear") -> Callable:
     def make(draw: Draw) -> tuple:
         def run(volume, coords):
-            return (g.trilinear_sample(volume, coords, padding),)
+            return (g.trilinear_sample(volume, coords, padding, mode),)
 
         coords = draw.between(-1, 3, 2, draw.size, 3)  # outside as well
         return run, (draw.floats(2, 2, *SHAPE), coords)
@@ -351,14 +381,18 @@ def trilinear_sample(padding: str) -> Callable:
     return make
 
 
-def deform_conv3d(draw: Draw) -> tuple:
-    def run(input, offset, weight, bias, mask):
-        return (g.deform_conv3d(input, offset, weight, bias, mask, padding=(0, 0, 1)),)
+def deform_conv3d(groups: int) -> Callable:
+    def make(draw: Draw) -> tuple:
+        def run(input, offset, weight, bias, mask):
+            return (g.deform_conv3d(input, offset, weight, bias, mask, padding=(0, 0, 1)),)
 
-    D, H, W = out = 1, 2, draw.size
-    offset, mask = draw.between(-1, 1, 1, 9, *out), draw.floats(1, 3, *out) / 4
-    tensors = draw.floats(1, 2, D, H, W), offset, draw.floats(2, 2, 1, 1, 3), draw.floats(2), mask
-    return run, tensors
+        D, H, W = out = 1, 2, draw.size
+        offset = draw.between(-1, 1, 1, 9 * groups, *out)
+        mask = draw.floats(1, 3 * groups, *out) / 4
+        tensors = draw.floats(1, 2, D, H, W), offset, draw.floats(2, 2, 1, 1, 3), draw.floats(2)
+        return run, (*tensors, mask)
+
+    return make
 
 
 REDUCES = "sum", "mean", "amax", "amin"
@@ -375,13 +409,22 @@ CASES = [
     Case("ball_query", "ball_query", ball_query),
     Case("farthest_point_sample", "farthest_point_sample", farthest_point_sample, gradient=False),
     Case("interpolate", "interpolate", interpolate),
-    Case("voxelize", "voxelize", voxelize, gradient=False),
+    Case("voxelize", "voxelize", voxelize(), gradient=False),
+    Case(
+        "voxelize bounds",
+        "voxelize",
+        voxelize(bounds=((-1, -1, -2), (1, 1.25, 1.5))),
+        gradient=False,
+    ),
     *(Case(f"pool {r}", "pool", pool(r)) for r in REDUCES),
     Case("points_in_voxels", "points_in_voxels", points_in_voxels, gradient=False),
+    Case("devoxelize", "devoxelize", devoxelize),
     Case("neighbour_index", "neighbour_index", neighbour_index(False), gradient=False),
     Case("neighbour_index unsorted", "neighbour_index", neighbour_index(True), gradient=False),
     Case("to_dense", "SparseVolume.to_dense", to_dense),
     Case("from_dense", "SparseVolume.from_dense", from_dense),
+    Case("sum of volumes", "SparseVolume.__add__", join(False)),
+    Case("concatenate", "concatenate", join(True)),
     Case("kernel_map", "kernel_map", kernel_map, gradient=False),
     Case("apply_kernel_map", "apply_kernel_map", apply_kernel_map(False)),
     Case("apply_kernel_map submanifold", "apply_kernel_map", apply_kernel_map(True)),
@@ -389,7 +432,17 @@ CASES = [
     Case("sparse_conv3d submanifold", "sparse_conv3d", sparse_conv3d(True)),
     Case("trilinear_sample zeros", "trilinear_sample", trilinear_sample("zeros")),
     Case("trilinear_sample border", "trilinear_sample", trilinear_sample("border")),
-    Case("deform_conv3d", "deform_conv3d", deform_conv3d),
+    *(
+        Case(
+            f"trilinear_sample {padding} nearest",
+            "trilinear_sample",
+            trilinear_sample(padding, "nearest"),
+            gradient=False,
+        )
+        for padding in ("zeros", "border")
+    ),
+    Case("deform_conv3d", "deform_conv3d", deform_conv3d(1)),
+    Case("deform_conv3d in groups", "deform_conv3d", deform_conv3d(2)),
 ]
 
 LOOP = "it is a loop over Python numbers"
@@ -419,11 +472,29 @@ PROMISES = {
     "voxelize": Promise(indices="batch elements", graph=ROWS, stays=("points", "batch")),
     "pool": Promise(any_order=("values",), maps=("features",)),
     "points_in_voxels": Promise(floats=False, maps=("inverse",)),
-    "neighbour_index": Promise(floats=False, indices="coordinates", stays=("coords",)),
+    "devoxelize": Promise(any_order=("gradients",), maps=("features",), stays=("points",)),
+    "neighbour_index": Promise(
+        floats=False,
+        indices="coordinates",
+        stays=("coords",),
+        layout="a tap's V entries lie side by side",
+    ),
     "SparseVolume.to_dense": Promise(indices="coordinates", maps=("features",), stays=("coords",)),
     "SparseVolume.from_dense": Promise(stays=("volume",), why="whose zeros decide the shape"),
+    "SparseVolume.__add__": Promise(
+        indices="coordinates",
+        graph=ROWS,
+        maps=("features", "other_features"),
+        stays=("coords", "other_coords"),
+    ),
+    "concatenate": Promise(
+        indices="coordinates",
+        graph=ROWS,
+        maps=("features", "other_features"),
+        stays=("coords", "other_coords"),
+    ),
     "kernel_map": Promise(floats=False, indices="coordinates", graph=ROWS, stays=("coords",)),
-    "apply_kernel_map": Promise(maps=("features", "weight")),
+    "apply_kernel_map": Promise(maps=("features", "weight", "bias")),
     "sparse_conv3d": Promise(
         indices="coordinates",
         graph=ROWS,
