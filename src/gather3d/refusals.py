@@ -6,7 +6,7 @@ and on the meta device.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
 import torch
@@ -219,7 +219,7 @@ def check_edges(name: str, value: float | Sequence[float]) -> float | tuple[floa
     return tuple(check_positive(name, v) for v in value)  # type: ignore[return-value]
 
 
-def check_bounds(name: str, bounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+def check_bounds(name: str, bounds: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
     """Two corners of a box, (x, y, z) each, the low one first."""
     try:
         low, high = (tuple(float(at) for at in corner) for corner in bounds)

@@ -117,15 +117,15 @@ class SparseVolume:
         MinkowskiEngine's sum of tensors with different coordinate maps.
 
         Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates.
-        Deterministic on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or
-        `torch.export`: how many rows it gives depends on values; `torch.func.vmap` maps over
-        features and other_features, not over coords and other_coords, whose values it checks.
+        Deterministic on the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export`
+        take it; `torch.func.vmap` maps over features and other_features, not over coords and
+        other_coords, whose values it checks.
         """
         coords, rows = _union(["self", "other"], [self, other])
         check_shapes(
             **{"self.features": (self.features, "V C"), "other.features": (other.features, "U C")}
         )
-        out = self.features.new_zeros(len(coords), self.features.shape[1])
+        out = self.features.new_zeros(coords.shape[0], self.features.shape[1])
         for row, volume in zip(rows, (self, other), strict=True):
             out = out.index_add(0, row, volume.features)  # no row stands twice in one volume
         return SparseVolume(coords, out, self.shape, self.batch_size)
@@ -155,9 +155,9 @@ def concatenate(volumes: Sequence[SparseVolume]) -> SparseVolume:
     MinkowskiEngine's `cat`, which wants the same coordinates in all.
 
     Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates. Deterministic
-    on the CPU and on CUDA. Not for `torch.compile(fullgraph=True)` or `torch.export`: how many rows
-    it gives depends on values; `torch.func.vmap` maps over features and other_features, not over
-    coords and other_coords, whose values it checks.
+    on the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export` take it;
+    `torch.func.vmap` maps over features and other_features, not over coords and other_coords, whose
+    values it checks.
     """
     if not isinstance(volumes, Sequence):
         got = type(volumes).__name__
@@ -166,7 +166,7 @@ def concatenate(volumes: Sequence[SparseVolume]) -> SparseVolume:
         raise ValueError("volumes: got none, wanted at least one")
     coords, rows = _union([f"volumes[{i}]" for i in range(len(volumes))], volumes)
     blocks = [
-        x.features.new_zeros(len(coords), x.features.shape[1]).index_add(0, row, x.features)
+        x.features.new_zeros(coords.shape[0], x.features.shape[1]).index_add(0, row, x.features)
         for row, x in zip(rows, volumes, strict=True)
     ]
     return SparseVolume(coords, torch.cat(blocks, dim=1), volumes[0].shape, volumes[0].batch_size)

@@ -5,13 +5,13 @@ coordinates (b, z, y, x), by its row among the V active ones, and by its flat in
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .indexing import scatter_points, unravel_index
@@ -72,7 +72,7 @@ def voxelize(
     voxel_size: float | Sequence[float],
     batch: Int[Tensor, "N"] | None = None,
     origin: Float[Tensor, "3"] | None = None,
-    bounds: Sequence[Sequence[float]] | None = None,
+    bounds: Iterable[Iterable[float]] | None = None,
 ) -> Voxels:
     """Find the voxel of every point, and every voxel that holds a point.
 
@@ -192,10 +192,10 @@ def voxelize(
 
 
 def pool(
-    features: Float[Tensor, "N C"],
+    features: Shaped[Tensor, "N C"],
     voxels: Voxels,
     reduce: Literal["sum", "mean", "amax", "amin"] = "mean",
-) -> Float[Tensor, "V C"]:
+) -> Shaped[Tensor, "V C"]:
     """One feature row a voxel, from the points inside it.
 
     out[v] = reduce of features[n] over all points n with voxels.inverse[n] = v
@@ -209,6 +209,7 @@ def pool(
 
     Raises:
         ValueError: as many rows as points were wanted, or reduce is unknown.
+        TypeError: the mean of features that are not floating point.
 
     Example:
         >>> voxels = voxelize(torch.tensor([[0., 0., 0.], [.5, 0., 0.], [1.5, 0., 0.]]), 1.0)
@@ -225,6 +226,8 @@ def pool(
     """
     check_type("voxels", voxels, Voxels)
     check_shapes(**{"voxels.inverse": (voxels.inverse, "N"), "features": (features, "N C")})
+    if reduce == "mean" or (reduce != "sum" and features.is_complex()):
+        check_floating("features", features)
     V = len(voxels.counts)
     return scatter_points(features.T[None], voxels.inverse[None], V, reduce)[0].T.contiguous()
 

@@ -135,31 +135,60 @@ def trilinear(size: int, backward: bool) -> Callable[[float], Case]:
     return make
 
 
-def deform(part: float) -> Case:
-    size = round(32 * part ** (1 / 3))
-    input, weight = normal(1, 16, size, size, size), normal(16, 16, 3, 3, 3)
-    offset = normal(1, 3 * TAPS, size, size, size)
-    axis = torch.arange(float(size), device=input.device)
-    places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
-    taps = torch.cartesian_prod(*3 * [torch.arange(-1.0, 2, device=input.device)])
+def nearest_voxel(size: int) -> Callable[[float], Case]:
+    def make(part: float) -> Case:
+        count = round(SAMPLES * part)
+        volume = normal(1, CHANNELS, size, size, size)
+        coords = (torch.rand(1, count, 3, generator=generator()) * (size - 1)).to(volume.device)
+        away = ((coords - coords.floor()) - 0.5).abs() < 1e-3  # rounding decides in theirs
+        coords = coords.where(~away, coords.floor())
 
-    def per_tap() -> Tensor:
-        out = torch.zeros((), device=input.device)
-        for k, tap in enumerate(taps):
-            at = places + tap + offset[0, 3 * k : 3 * k + 3].movedim(0, -1)
-            unit = (2 * at / (size - 1) - 1).flip(-1)[None]
-            read = F.grid_sample(input, unit, align_corners=True)
-            out = out + torch.einsum("bidhw,oi->bodhw", read, weight.flatten(2)[:, :, k])
-        return out
+        def theirs() -> Tensor:
+            unit = (2 * coords / (size - 1) - 1).flip(-1)[:, :, None, None]
+            return F.grid_sample(volume, unit, "nearest", align_corners=True)[..., 0, 0]
 
-    def ours() -> Tensor:
-        return g3.deform_conv3d(input, offset, weight, padding=1)
+        moved = FLOAT * (2 * CHANNELS * count + 3 * count)
+        return Case(
+            lambda: g3.trilinear_sample(volume, coords, mode="nearest"),
+            theirs,
+            identical,
+            count,
+            moved,
+        )
 
-    def agree(ours: Tensor, theirs: Tensor) -> None:
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-3)
+    return make
 
-    moved = FLOAT * (2 * input.numel() + offset.numel() + weight.numel())
-    return Case(ours, per_tap, agree, size**3, moved)
+
+def deform(groups: int) -> Callable[[float], Case]:
+    def make(part: float) -> Case:
+        size = round(32 * part ** (1 / 3))
+        input, weight = normal(1, 16, size, size, size), normal(16, 16, 3, 3, 3)
+        offset = normal(1, groups * 3 * TAPS, size, size, size)
+        axis = torch.arange(float(size), device=input.device)
+        places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+        taps = torch.cartesian_prod(*3 * [torch.arange(-1.0, 2, device=input.device)])
+
+        def per_tap() -> Tensor:
+            out = torch.zeros((), device=input.device)
+            parts = (x.chunk(groups, dim=1) for x in (input, offset, weight))
+            for volume, moves, matrix in zip(*parts, strict=True):
+                for k, tap in enumerate(taps):
+                    at = places + tap + moves[0, 3 * k : 3 * k + 3].movedim(0, -1)
+                    unit = (2 * at / (size - 1) - 1).flip(-1)[None]
+                    read = F.grid_sample(volume, unit, align_corners=True)
+                    out = out + torch.einsum("bidhw,oi->bodhw", read, matrix.flatten(2)[:, :, k])
+            return out
+
+        def ours() -> Tensor:
+            return g3.deform_conv3d(input, offset, weight, padding=1)
+
+        def agree(ours: Tensor, theirs: Tensor) -> None:
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-3)
+
+        moved = FLOAT * (2 * input.numel() + offset.numel() + weight.numel())
+        return Case(ours, per_tap, agree, size**3, moved)
+
+    return make
 
 
 # ---- indexing
@@ -336,6 +365,63 @@ def gridding(part: float) -> Case:
     )
 
 
+PILLARS, BOX = (0.16, 0.16, 4.0), ((-12.0, -12.0, -2.0), (12.0, 12.0, 2.0))
+
+
+def pillars(part: float) -> Case:
+    from cumm import tensorview
+    from spconv.utils import Point2VoxelCPU3d
+
+    # on steps of 1/64 m, where float32, in which spconv counts, divides as float64 does
+    plain = (scan(part) * 64).round() / 64 + 1 / 256
+    points = plain.to(g3.device())
+    make = Point2VoxelCPU3d(list(PILLARS), [*BOX[0], *BOX[1]], 3, 100_000, 32)
+    theirs = tensorview.from_numpy(plain.numpy())
+
+    def agree(ours: g3.Voxels, theirs: tuple) -> None:
+        order = torch.from_numpy(theirs[1].numpy().copy()).long()
+        order = g3.ravel_index(order, ours.shape).sort().values
+        assert torch.equal(g3.ravel_index(ours.coords[:, 1:], ours.shape).cpu(), order)
+
+    moved = len(plain) * (3 * FLOAT + INDEX)
+    return Case(
+        lambda: g3.voxelize(points, PILLARS, bounds=BOX),
+        lambda: make.point_to_voxel(theirs),
+        agree,
+        len(plain),
+        moved,
+    )
+
+
+def between(part: float) -> Case:
+    """The scan's points read the voxels' features, between their centres."""
+    points = scan(part).to(g3.device())
+    voxels = g3.voxelize(points, EDGE)
+    features = normal(len(voxels.coords), CHANNELS)
+    D, H, W = voxels.shape
+
+    def dense_table() -> Tensor:
+        """Rows by place in a dense grid, as OpenPCDet looks up voxels; then eight gathers."""
+        rows = torch.full((D + 2, H + 2, W + 2), -1, device=points.device)
+        z, y, x = (voxels.coords[:, 1:] + 1).unbind(1)
+        rows[z, y, x] = torch.arange(len(voxels.coords), device=points.device)
+        at = (points.double() - voxels.origin) / EDGE - 0.5
+        low = at.floor()
+        out, total = 0, 0
+        for corner in torch.cartesian_prod(*3 * [torch.arange(2, device=points.device)]):
+            x, y, z = (low + corner + 1).long().unbind(1)
+            row = rows[z, y, x]
+            weight = (1 - (at - low - corner).abs()).prod(1).where(row >= 0, 0).float()
+            out = out + weight[:, None] * features[row.clamp(min=0)]
+            total = total + weight
+        return out / total[:, None]
+
+    moved = FLOAT * (8 * CHANNELS + CHANNELS + 3) * len(points)
+    return Case(
+        lambda: g3.devoxelize(features, voxels, points), dense_table, close, len(points), moved
+    )
+
+
 def table(part: float) -> Case:
     import spconv.pytorch as spconv
     from spconv.pytorch import ops
@@ -403,6 +489,37 @@ def convolve(cached: bool) -> Callable[[float], Case]:
     return make
 
 
+def joined(part: float) -> Case:
+    """The street, and the same street two voxels further on."""
+    import spconv.pytorch as spconv
+
+    plain, C = street_voxels(part), 64
+    shape = tuple((plain.amax(0)[1:] + 3).tolist())
+    coords = [plain, plain + torch.tensor([0, 0, 2, 2])]
+    features = [normal(len(plain), C), normal(len(plain), C) + 1]
+    ours = [
+        g3.SparseVolume(c.to(f.device), f, shape, 1) for c, f in zip(coords, features, strict=True)
+    ]
+    theirs = [
+        spconv.SparseConvTensor(f.cpu(), c.int(), list(shape), 1)
+        for c, f in zip(coords, features, strict=True)
+    ]
+
+    def agree(ours: g3.SparseVolume, theirs: Any) -> None:
+        order = g3.ravel_index(theirs.indices.long(), (1, *shape)).argsort()
+        assert torch.equal(ours.coords.cpu(), theirs.indices.long()[order])
+        close(ours.features.cpu(), theirs.features[order])
+
+    moved = 4 * len(plain) * (C * FLOAT + 4 * INDEX)
+    return Case(
+        lambda: ours[0] + ours[1],
+        lambda: spconv.functional.sparse_add_hash_based(*theirs),
+        agree,
+        len(plain),
+        moved,
+    )
+
+
 # ---- the rows
 
 
@@ -412,6 +529,8 @@ def rows() -> Iterator[Row]:
         yield Row("trilinear_sample", work, "F.grid_sample", 0.33, trilinear(size, False))
         both = f"{work}, and backward"
         yield Row("trilinear_sample", both, "F.grid_sample", 0.7, trilinear(size, True))
+    work = f"nearest, {SAMPLES // 1000}k × 32 channels in 64³"
+    yield Row("trilinear_sample", work, "F.grid_sample", 1.0, nearest_voxel(64))
     for ordered in (False, True):
         work = f"[1, 64, 1M], {'sorted' if ordered else 'random'}"
         yield Row("gather_points", work, "fastest of torch's three", 1.05, pick(ordered))
@@ -429,6 +548,12 @@ def rows() -> Iterator[Row]:
     yield Row("farthest_point_sample", work, "fpsample, bucketed", None, farthest(True), needs)
     work = "69,792 points at 0.1 m"
     yield Row("voxelize", work, "Open3D voxel_down_sample", 0.8, gridding, ("open3d",))
+    work, needs = "69,792 points, pillars of 0.16 m in bounds", ("spconv",)
+    yield Row("voxelize", work, "spconv Point2Voxel", None, pillars, needs, threads=1)
+    work = "32 channels of 0.1 m voxels, at 69,792 points"
+    yield Row("devoxelize", work, "dense table, eight gathers", 1.0, between)
+    work = "15,950 voxels each, 64 channels, half of them shared"
+    yield Row("SparseVolume +", work, "spconv sparse_add", 1.0, joined, needs, threads=1)
     work, needs = "15,950 voxels, 3×3×3", ("spconv",)
     yield Row("neighbour_index", work, "spconv indice pairs", 1.0, table, needs, threads=1)
     for cached in (False, True):
@@ -436,7 +561,9 @@ def rows() -> Iterator[Row]:
         yield Row(
             "sparse_conv3d", how, "spconv SubMConv3d", 1.2, convolve(cached), needs, threads=1
         )
-    yield Row("deform_conv3d", "[1, 16, 32³], 3×3×3", "F.grid_sample for each tap", 0.4, deform)
+    work, theirs = "[1, 16, 32³], 3×3×3", "F.grid_sample for each tap"
+    yield Row("deform_conv3d", work, theirs, 0.4, deform(1))
+    yield Row("deform_conv3d", f"{work}, 4 groups", theirs, 0.6, deform(4))
 
 
 ROWS = tuple(rows())

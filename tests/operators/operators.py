@@ -483,13 +483,11 @@ PROMISES = {
     "SparseVolume.from_dense": Promise(stays=("volume",), why="whose zeros decide the shape"),
     "SparseVolume.__add__": Promise(
         indices="coordinates",
-        graph=ROWS,
         maps=("features", "other_features"),
         stays=("coords", "other_coords"),
     ),
     "concatenate": Promise(
         indices="coordinates",
-        graph=ROWS,
         maps=("features", "other_features"),
         stays=("coords", "other_coords"),
     ),

@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.backends.common import aot_autograd
 
 import gather3d
 
@@ -80,6 +81,60 @@ def test_the_default_backend_gives_the_same(device, case):
     for a, b in zip(got, run(**tensors), strict=True):
         assert a.dtype == b.dtype
         torch.testing.assert_close(a, b)
+
+
+def steps(function, *tensors: Tensor) -> list[int]:
+    """How many operations the compiler gets: of the call, and of its gradient."""
+    counts = []
+
+    def counted(graph, inputs):
+        counts.append(sum(node.op == "call_function" for node in graph.graph.nodes))
+        return graph.forward
+
+    torch._dynamo.reset()
+    out = torch.compile(
+        function, fullgraph=True, backend=aot_autograd(fw_compiler=counted, bw_compiler=counted)
+    )(*tensors)
+    if out.requires_grad:
+        out.sum().backward()
+    return counts
+
+
+def deformed(kernel: tuple[int, ...], groups: int = 1) -> list[int]:
+    K = kernel[0] * kernel[1] * kernel[2]
+    pad = tuple(k // 2 for k in kernel)
+    tensors = [torch.rand(2, 4, 5, 6, 7), torch.rand(2, groups * 3 * K, 5, 6, 7)]
+    tensors += [torch.rand(3, 4, *kernel), torch.rand(2, groups * K, 5, 6, 7)]
+    leaves = [t.requires_grad_() for t in tensors]
+    call = operators.g.deform_conv3d
+    return steps(lambda x, offset, w, mask: call(x, offset, w, None, mask, padding=pad), *leaves)
+
+
+def neighbours(size: int) -> list[int]:
+    coords = torch.ones(3, 3, 3).nonzero()
+    coords = torch.cat([coords[:, :1] * 0, coords], dim=1)
+    return steps(lambda coords: operators.g.neighbour_index(coords, size), coords)
+
+
+def sampled(channels: int, samples: int) -> list[int]:
+    volume = torch.rand(1, channels, 3, 4, 5).requires_grad_()
+    coords = torch.rand(1, samples, 3).requires_grad_()
+    return steps(operators.g.trilinear_sample, volume, coords)
+
+
+@pytest.mark.parametrize(
+    ("few", "many"),
+    [
+        (lambda: deformed((2, 2, 2)), lambda: deformed((3, 3, 3))),
+        (lambda: deformed((2, 2, 2)), lambda: deformed((3, 3, 3), groups=2)),
+        (lambda: neighbours(3), lambda: neighbours(5)),
+        (lambda: sampled(3, 40), lambda: sampled(40, 70_000)),
+    ],
+    ids=["taps of deform_conv3d", "groups", "taps of neighbour_index", "channels and samples"],
+)
+def test_a_graph_does_not_grow_with_its_sizes(few, many):
+    """A loop over taps, or over parts that fit in a cache, is compiled time after time."""
+    assert few() == many()
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda c: c.name)

@@ -13,6 +13,8 @@ from tests.conftest import OPERATORS
 
 import gather3d
 
+from .operators import CASES
+
 FOLDER = Path(gather3d.__file__).parent
 ABOVE = {path.stem for path in FOLDER.iterdir()} - {*OPERATORS} - {"__init__", "__pycache__"}
 
@@ -115,6 +117,25 @@ def test_an_operator_imports_torch_and_operators_only(name):
     wanted = {*sys.stdlib_module_names, "torch", "jaxtyping", *(f".{m}" for m in OPERATORS)}
     found = imported(FOLDER / f"{name}.py")
     assert "torch" in found and found - wanted == set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_nothing_is_made_on_the_default_device(device, case):
+    """Everything is made where the inputs are: values, and gradients."""
+    results = []
+    for default in (device, "meta"):
+        run, tensors = case.build(device)
+        for t in tensors.values():
+            t.requires_grad_(case.gradient and t.is_floating_point())
+        with torch.device(default):
+            outputs = run(**tensors)
+            floats = [out.square().sum() for out in outputs if out.requires_grad]
+            if case.gradient:
+                wanted = [t for t in tensors.values() if t.requires_grad]
+                outputs = (*outputs, *torch.autograd.grad(floats, wanted))
+        results.append(outputs)
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_the_floors_are_seen():

@@ -50,9 +50,14 @@ def rulebook() -> gather3d.KernelMap:
     return gather3d.kernel_map(T([[0, 0, 0, 0], [0, 0, 0, 1]]), (2, 2, 2))
 
 
-def sparse() -> gather3d.SparseVolume:
-    coords = T([[0, 0, 0, 0], [0, 0, 0, 1]])
-    return gather3d.SparseVolume(coords, zeros(2, 3), (2, 2, 2), batch_size=1)
+def sparse(**changed: object) -> gather3d.SparseVolume:
+    arguments = {
+        "coords": T([[0, 0, 0, 0], [0, 0, 0, 1]]),
+        "features": zeros(2, 3),
+        "shape": (2, 2, 2),
+        "batch_size": 1,
+    }
+    return gather3d.SparseVolume(**arguments | changed)
 
 
 def deform(**changed: object) -> Tensor:

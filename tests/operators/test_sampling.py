@@ -348,3 +348,153 @@ def test_an_empty_batch(device):
     input, weight = torch.zeros(0, 2, 3, 3, 3), torch.ones(4, 2, 3, 3, 3)
     got = deform(device, input, torch.zeros(0, 81, 1, 1, 1), weight, None, None, (1, 0, 1))
     assert got.shape == (0, 4, 1, 1, 1)
+
+
+@PADDINGS
+@given(
+    SEEDS, st.sampled_from([(3, 5, 9), (9, 3, 3), (5, 17, 2)]), st.sampled_from([5, 4000]), FLOATS
+)
+def test_nearest_against_grid_sample(device, padding, seed, size, count, dtype):
+    """Halves among the positions: both take the even one. And both are 0 or the border outside."""
+    random = np.random.default_rng(seed)
+    volume = values(seed, (2, 3, *size), dtype).to(device).requires_grad_()
+    coords = torch.from_numpy(random.integers(-8, 40, (2, count, 3)) / 4).to(device, dtype)
+    got = gather3d.trilinear_sample(volume, coords, padding, mode="nearest")
+    grid = 2 * coords / (torch.tensor(size, device=device) - 1) - 1  # exact: powers of two
+    grid = grid.flip(-1)[:, :, None, None]
+    wanted = F.grid_sample(volume, grid, "nearest", padding, align_corners=True)[..., 0, 0]
+    assert torch.equal(got, wanted)
+    upstream = values(seed + 1, tuple(got.shape), dtype).to(device)
+    ours, theirs = (torch.autograd.grad(out, volume, upstream)[0] for out in (got, wanted))
+    close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@PADDINGS
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.int16, torch.int64, torch.bool, torch.float16, torch.complex64]
+)
+def test_labels_stay_labels(device, padding, dtype):
+    """numpy reads them at the same places; numbers beyond float32 among them."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2**62 if dtype == torch.int64 else 2, (2, 2, 3, 4, 5))
+    coords = random.uniform(-2, 7, (2, 6, 7, 3))
+    got = gather3d.trilinear_sample(
+        torch.from_numpy(labels).to(device, dtype),
+        torch.from_numpy(coords).to(device, torch.float32),
+        padding,
+        mode="nearest",
+    )
+    last = np.array([2, 3, 4])
+    place = np.rint(coords).astype(int)
+    inside = ((place >= 0) & (place <= last)).all(-1)[:, None]
+    z, y, x = np.moveaxis(place.clip(0, last), -1, 0)
+    wanted = np.stack([labels[b, :, z[b], y[b], x[b]] for b in (0, 1)])
+    wanted = np.moveaxis(wanted, -1, 1) * (inside | (padding == "border"))
+    assert got.dtype == dtype and got.is_contiguous()
+    assert torch.equal(got.cpu(), torch.from_numpy(wanted).to(dtype))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_far_outside_in_each_mode(device, mode):
+    volume = torch.ones(1, 1, 2, 2, 2, device=device)
+    coords = torch.tensor([[[1e30, 0, 0], [0, -1e30, 0], [1e9, 1e9, 1e9]]], device=device)
+    assert gather3d.trilinear_sample(volume, coords, mode=mode).tolist() == [[[0, 0, 0]]]
+    assert gather3d.trilinear_sample(volume, coords, "border", mode).tolist() == [[[1, 1, 1]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_half_gradients_of_a_voxel_read_many_times(device, dtype, size):
+    """In half 2048 + 1 is 2048. In a small volume, and in one of which little is read."""
+    volume = torch.full((1, 2, 1, 20, 20 * size), 300.0, dtype=dtype, device=device)
+    coords = torch.full((1, 5000, 3), 0.5, device=device, dtype=dtype)
+    coords[..., 0] = 0
+    volume.requires_grad_(), coords.requires_grad_()
+    out = gather3d.trilinear_sample(volume, coords)
+    out.backward(torch.full_like(out, 300))
+    wanted = torch.zeros(volume.shape, device=device)
+    wanted[..., :2, :2] = 0.25 * 5000 * 300
+    close(volume.grad, wanted.to(dtype))
+    assert coords.grad[..., 1:].eq(0).all()  # level there; 2 · 300 · 300 is beyond float16
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_offsets_move_exact_places(device, dtype):
+    """Place 3000 and an offset of ½ are 3000.5, which no half type holds."""
+    input = (torch.arange(4099.0) % 7).to(device, dtype)[None, None, None, None]
+    offset = torch.zeros(1, 3, 1, 1, 4099, dtype=dtype, device=device)
+    offset[:, 2] = 0.5
+    weight = torch.ones(1, 1, 1, 1, 1, dtype=dtype, device=device)
+    got = gather3d.deform_conv3d(input, offset, weight)
+    wanted = (input + F.pad(input, (0, 1))[..., 1:]) / 2
+    assert got.dtype == dtype and torch.equal(got, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_taps_are_added_up_in_float32(device, dtype):
+    """The first tap alone is beyond float16, and the last takes it back."""
+    input = torch.full((1, 4, 1, 1, 3), 200.0, dtype=dtype, device=device)
+    weight = torch.tensor([100.0, 0.25, -100.0]).expand(1, 4, 1, 1, 3).to(device, dtype)
+    offset = torch.zeros(1, 9, 1, 1, 1, dtype=dtype, device=device)
+    got = gather3d.deform_conv3d(input, offset, weight)
+    assert got.dtype == dtype and got.item() == 200
+
+
+def test_values_places_and_factors_are_taken_in_the_widest(device):
+    input, offset = torch.ones(1, 1, 1, 1, 3), torch.zeros(1, 3, 1, 1, 3)
+    weight, mask = torch.ones(1, 1, 1, 1, 1), torch.full((1, 1, 1, 1, 3), 1 / 3).double()
+    input, offset, weight, mask = (t.to(device) for t in (input, offset, weight, mask))
+    got = gather3d.deform_conv3d(input.half(), offset, weight)
+    assert got.dtype == torch.float32
+    got = gather3d.deform_conv3d(input, offset.half(), weight.double(), mask=mask)
+    assert got.dtype == torch.float64 and torch.equal(got.flatten(), mask.flatten())
+    with torch.autocast(device, torch.bfloat16):
+        got = gather3d.deform_conv3d(input.bfloat16(), offset, weight, torch.ones(1, device=device))
+    assert got.dtype == torch.bfloat16 and got.eq(2).all()
+
+
+@given(deformations(), st.integers(2, 3), st.booleans(), LAYOUTS)
+def test_offset_groups(device, case, groups, with_mask, layout):
+    """Each group of channels, with its own offsets and mask, is a call of its own; they add up."""
+    input, weight, bias, sizes, shape, seed = case
+    B, K, Ci = len(input), weight[0, 0].numel(), input.shape[1] * groups
+    input = values(seed, (B, Ci, *input.shape[2:]), input.dtype)
+    weight = values(seed + 1, (len(weight), Ci, *weight.shape[2:]), input.dtype)
+    offset = values(seed + 2, (B, groups * 3 * K, *shape), input.dtype)
+    mask = values(seed + 3, (B, groups * K, *shape), input.dtype) if with_mask else None
+    got = deform(device, input, offset, weight, bias, mask, sizes, layout)
+    wanted = 0 if bias is None else bias.reshape(-1, 1, 1, 1).to(device)
+    for i, o, w, m in zip(
+        input.chunk(groups, 1),
+        offset.chunk(groups, 1),
+        weight.chunk(groups, 1),
+        [None] * groups if mask is None else mask.chunk(groups, 1),
+        strict=True,
+    ):
+        wanted = wanted + deform(device, i, o, w, None, m, sizes, layout)
+    close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_offset_groups_of_a_slice_are_torchvision_s(device):
+    """Its documented formula, in 2D, by scipy: channel c reads with group c // (Ci / G); offsets
+    [G, K, (y, x)], masks [G, K]."""
+    random = np.random.default_rng(0)
+    G, Ci, Co, n, k = 2, 4, 3, 6, 3
+    image, weight = random.standard_normal((Ci, n, n)), random.standard_normal((Co, Ci, k, k))
+    offset = random.standard_normal((G, k * k, 2, n, n))
+    mask = random.uniform(0, 1, (G, k * k, n, n))
+    wanted = np.zeros((Co, n, n))
+    for c, tap in np.ndindex(Ci, k * k):
+        group, (i, j) = c // (Ci // G), divmod(tap, k)
+        y, x = np.indices((n, n)) + np.array([i, j])[:, None, None] - 1 + offset[group, tap]
+        read = map_coordinates(image[c], [y, x], order=1, mode="grid-constant")
+        wanted += weight[:, c, i, j, None, None] * read * mask[group, tap]
+    zyx = np.concatenate([np.zeros((G, k * k, 1, n, n)), offset], axis=2)
+    got = gather3d.deform_conv3d(
+        torch.from_numpy(image)[None, :, None].to(device),
+        torch.from_numpy(zyx).reshape(1, -1, 1, n, n).to(device),
+        torch.from_numpy(weight)[:, :, None].to(device),
+        mask=torch.from_numpy(mask).reshape(1, -1, 1, n, n).to(device),
+        padding=(0, 1, 1),
+    )
+    close(got[0, :, 0], wanted)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 import gather3d
 
+from .inputs import place
+from .operators import CASES, PROMISES
+
 FUNCTIONS = [
     member
     for name in gather3d.__all__
@@ -51,3 +54,23 @@ def test_a_broken_function_is_caught():
     assert broken(torch.zeros(1, 2, 3), 2).shape == (1, 2, 1)
     with pytest.raises(TypeCheckError, match="return value"):
         checked(torch.zeros(1, 2, 3), 2)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_what_comes_back_is_contiguous(device, case, layout):
+    """Other libraries read the memory as it lies. The promise names what does not."""
+    run, tensors = case.build(device)
+    tensors = {name: place(t, device, layout) for name, t in tensors.items()}
+    apart = not all(out.is_contiguous() for out in run(**tensors))
+    assert apart == bool(PROMISES[case.operator].layout)
+
+
+def test_the_voxels_of_a_dense_volume_are_contiguous(device):
+    """`nonzero` gives its columns one after another; spconv reads them as rows."""
+    dense = torch.ones(2, 3, 2, 3, 4, device=device)
+    sparse = gather3d.SparseVolume.from_dense(dense)
+    voxels = gather3d.voxelize(torch.rand(9, 3, device=device), 0.4)
+    for tensor in (sparse.coords, sparse.features, sparse.to_dense(), *vars(voxels).values()):
+        assert not isinstance(tensor, Tensor) or tensor.is_contiguous()
+    assert voxels.centres().is_contiguous()

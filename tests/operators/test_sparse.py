@@ -297,3 +297,90 @@ def test_half_types(device):
         got = gather3d.sparse_conv3d(x, weight.to(device, dtype))
         assert got.features.dtype == dtype
         close(got.to_dense().float(), F.conv3d(dense, weight, padding=1), rtol=0.02, atol=1)
+
+
+@st.composite
+def several(draw, channels=None):
+    """Two or three volumes of one shape, each with its own voxels."""
+    first = draw(volumes())
+    random = np.random.default_rng(draw(SEEDS))
+    others = []
+    for _ in range(draw(st.integers(1, 2))):
+        C = first.shape[1] if channels == "same" else draw(st.integers(0, 3))
+        shape = (len(first), C, *first.shape[2:])
+        on = random.random((shape[0], 1, *shape[2:])) < draw(st.sampled_from([0.0, 0.2, 1.0]))
+        others.append(torch.from_numpy(random.integers(1, 5, shape) * on).to(first.dtype))
+    return [first, *others]
+
+
+def sparsely(dense, device, int_dtype=torch.int64):
+    x = SparseVolume.from_dense(dense.to(device))
+    return SparseVolume(x.coords.to(int_dtype), x.features, x.shape, x.batch_size)
+
+
+@given(several("same"), INTS)
+def test_the_sum_is_the_dense_sum(device, dense, ints):
+    one, other = (sparsely(x, device, i) for x, i in zip(dense, (ints, torch.int64), strict=False))
+    got = one + other
+    close(got.to_dense(), dense[0] + dense[1])
+    on = ((dense[0] != 0) | (dense[1] != 0)).any(1)
+    close(got.coords, on.nonzero())  # what cancels stays active
+    assert (got.shape, got.batch_size) == (one.shape, one.batch_size)
+
+
+@given(several(), INTS)
+def test_concatenation_is_the_dense_one(device, dense, ints):
+    got = gather3d.concatenate([sparsely(x, device, ints) for x in dense])
+    close(got.to_dense(), torch.cat(dense, dim=1))
+    close(got.coords, torch.stack([(x != 0).any(1) for x in dense]).any(0).nonzero())
+
+
+def test_a_volume_with_itself(device):
+    x = sparsely(whole(0, (2, 3, 2, 3, 4)), device)
+    close((x + x).features, 2 * x.features)
+    close((x + x).coords, x.coords)
+    close(gather3d.concatenate([x]).features, x.features)
+
+
+def test_whole_numbers_are_joined(device):
+    """Labels and masks are no floats."""
+    for dtype in (torch.int64, torch.uint8, torch.bool):
+        dense = torch.tensor([0, 1, 1, 0]).reshape(1, 1, 1, 1, 4).to(dtype)
+        one, other = sparsely(dense, device), sparsely(dense.roll(1, -1), device)
+        close((one + other).to_dense(), dense + dense.roll(1, -1))
+        assert gather3d.concatenate([one, other]).features.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("submanifold", [False, True])
+def test_half_types_are_added_up_in_float32(device, dtype, submanifold):
+    """A tap's product beyond float16, and the next one takes it back; and many small ones."""
+    coords = torch.tensor([[0, 0, 0, x] for x in range(3)], device=device)
+    x = SparseVolume(coords, torch.full((3, 4), 200, dtype=dtype, device=device), (1, 1, 3), 1)
+    weight = torch.tensor([100.0, 0.25, -100.0]).expand(1, 4, 1, 1, 3).to(device, dtype)
+    got = gather3d.sparse_conv3d(x, weight, submanifold=submanifold).features
+    assert got.dtype == dtype and got[1].item() == 200
+    bias = torch.tensor([-60000.0], device=device, dtype=dtype)
+    large = torch.tensor([0.0, 100, 0]).expand(1, 4, 1, 1, 3).to(device, dtype)
+    got = gather3d.sparse_conv3d(x, large, bias, submanifold=submanifold).features
+    wanted = F.conv3d(x.to_dense().float(), large.float(), bias.float(), padding=(0, 0, 1))
+    close(got.flatten(), wanted.flatten())
+    features = torch.ones(1, 1, dtype=dtype, device=device, requires_grad=True)
+    centre = torch.tensor([[0, 8, 8, 8]], device=device)
+    y = SparseVolume(centre, features, (17, 17, 17), 1)
+    ones = torch.ones(1, 1, 15, 15, 15, dtype=dtype, device=device)
+    gather3d.sparse_conv3d(y, ones).features.sum().backward()
+    close(features.grad, [[3375.0]])  # outputs that read it
+
+
+def test_autocast_keeps_its_dtype(device):
+    """Products in half, sums not, and a bias of float32."""
+    coords = torch.tensor([[0, 0, 0, x] for x in range(3)], device=device)
+    x = SparseVolume(coords, torch.full((3, 4), 10.0, device=device), (1, 1, 3), 1)
+    weight = torch.full((2, 4, 1, 1, 3), 10.0, device=device)
+    with torch.autocast(device, torch.bfloat16):
+        got = gather3d.sparse_conv3d(x, weight, torch.ones(2, device=device), submanifold=True)
+        with pytest.raises(TypeError, match=r"^weight: got torch.float64, wanted torch.float32"):
+            gather3d.sparse_conv3d(x, weight.double())
+    assert got.features.dtype == torch.bfloat16
+    close(got.features[1], torch.full((2,), 1201.0))

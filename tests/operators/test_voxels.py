@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 from torch.autograd import gradcheck
 
@@ -259,3 +260,211 @@ def test_pool_gradient(device, reduce):
     assert (voxels.counts > 1).any()
     features = values(1, (9, 2)).to(device).requires_grad_()
     assert gradcheck(lambda x: gather3d.pool(x, voxels, reduce), features, nondet_tol=1e-12)
+
+
+SIZES_OF_AXES = st.sampled_from([0.5, 1.7, (0.5, 0.25, 2.0), (0.3, 0.7, 1.1)])
+BOXES = st.tuples(*[st.sampled_from([0.5, 1.0, 2.1, 4.3])] * 3)
+
+
+def binned(points, size, batch, start, low, high, shape):
+    """numpy's answer: rows (b, z, y, x), inverse (-1 outside), counts."""
+    xyz = points.double().numpy()
+    inside = ((xyz >= low) & (xyz < high)).all(1)
+    number = np.zeros(len(xyz), np.int64) if batch is None else batch.numpy()
+    cell = np.floor_divide(xyz - start, size).astype(np.int64).clip(0, np.array(shape[::-1]) - 1)
+    rows = np.column_stack([number, cell[:, ::-1]])[inside]
+    coords, place, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    inverse = np.full(len(xyz), -1)
+    inverse[inside] = place
+    return coords.reshape(-1, 4), inverse, counts
+
+
+@given(clouds(), SIZES_OF_AXES, BOXES, LAYOUTS)
+def test_bounds_against_numpy(device, case, size, extent, layout):
+    points, _, batch, _ = case
+    low = np.array([-0.4, -1.3, 0.1])
+    high = low + extent
+    got = gather3d.voxelize(
+        place(points, device, layout),
+        size,
+        batch if batch is None else batch.to(device),
+        bounds=(low.tolist(), high.tolist()),
+    )
+    shape = tuple(np.ceil((high - low) / size - 1e-3).astype(int)[::-1].tolist())
+    coords, inverse, counts = binned(points, size, batch, low, low, high, shape)
+    assert got.shape == shape and got.voxel_size == size
+    close(got.coords, coords)
+    close(got.inverse, inverse)
+    close(got.counts, counts)
+    close(got.origin, low)
+    xyz, edge = points.double().numpy()[inverse >= 0], np.broadcast_to(size, 3)
+    centres = got.centres(torch.float64).cpu().numpy()[inverse[inverse >= 0]]
+    assert (abs(xyz - centres) <= edge / 2 * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "size", "shape"),
+    [
+        ((0, -39.68, -3), (69.12, 39.68, 1), (0.16, 0.16, 4), (1, 496, 432)),  # PointPillars, KITTI
+        ((0, -40, -3), (70.4, 40, 1), (0.05, 0.05, 0.1), (40, 1600, 1408)),  # SECOND, KITTI
+        ((-75.2, -75.2, -2), (75.2, 75.2, 4), (0.1, 0.1, 0.15), (40, 1504, 1504)),  # Waymo
+        ((0, 0, 0), (1, 1, 1), (0.3, 0.25, 2.0), (1, 4, 4)),  # the last one reaches beyond
+        ((0, 0, 0), (1e-5, 1e-5, 1e-5), 1.0, (1, 1, 1)),
+    ],
+)
+def test_the_grid_of_known_bounds(device, low, high, size, shape):
+    """By OpenPCDet's configurations and its round((high - low) / size)."""
+    got = gather3d.voxelize(torch.zeros(0, 3, device=device), size, bounds=(low, high))
+    assert got.shape == shape and len(got.coords) == 0
+    assert (
+        gather3d.voxelize(torch.zeros(4, 3, device=device) + 1e3, size, bounds=(low, high)).shape
+        == shape
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [0.1, 0.16, 0.3, 1 / 3])
+def test_the_faces_of_the_bounds(device, dtype, size):
+    """Low is in, high is out, and what is just below high is in the last voxel."""
+    low, high = 1.1, 1.1 + 7 * size
+    at = torch.tensor([low, high], dtype=dtype).double()
+    edges = torch.tensor([low, high], dtype=torch.float64)
+    inf = torch.tensor(float("inf"), dtype=dtype)
+    below = at[1].to(dtype)
+    while below.double() >= high:
+        below = torch.nextafter(below, -inf)
+    above = at[0].to(dtype)
+    while above.double() < low:
+        above = torch.nextafter(above, inf)
+    x = torch.stack([above, below, torch.nextafter(above, -inf), torch.nextafter(below, inf)])
+    inside = (x.double() >= edges[0]) & (x.double() < edges[1])
+    points = x[:, None].expand(4, 3).to(device)
+    got = gather3d.voxelize(points, size, bounds=((low,) * 3, (high,) * 3))
+    assert got.shape == (7, 7, 7)
+    assert (got.inverse.cpu() >= 0).tolist() == inside.tolist() == [True, True, False, False]
+    assert got.coords[got.inverse[:2], 1:].tolist() == [[0, 0, 0], [6, 6, 6]]
+
+
+def test_bounds_and_an_origin(device):
+    """Walls go through the origin, and the grid starts at the voxel that holds the low corner."""
+    points = torch.tensor([[-3.9, 2.2, 0.0], [-3.1, 2.4, 0.9], [0.0, 2.2, 0.0]], device=device)
+    origin = torch.tensor([0.5, 0.5, 0.5], dtype=torch.float64, device=device)
+    got = gather3d.voxelize(points, 1.0, None, origin, ((-4, 2, -1), (-2, 3, 1)))
+    close(got.origin, np.array([-4.5, 1.5, -1.5]))
+    assert got.shape == (3, 2, 3)
+    assert got.coords.tolist() == [[0, 1, 0, 0], [0, 2, 0, 1]] and got.inverse.tolist() == [
+        0,
+        1,
+        -1,
+    ]
+
+
+def test_points_out_of_bounds_take_no_part(device):
+    points = torch.tensor([[9.0, 0, 0], [0.1, 0, 0], [0.2, 0, 0], [0, -9, 0], [1.7, 0, 0]])
+    batch = torch.tensor([1, 0, 0, 0, 1], device=device)
+    box = ((0, 0, 0), (2, 1, 1))
+    voxels = gather3d.voxelize(points.to(device), 1.0, batch, bounds=box)
+    assert voxels.coords.tolist() == [[0, 0, 0, 0], [1, 0, 0, 1]]
+    assert voxels.inverse.tolist() == [-1, 0, 0, -1, 1] and voxels.counts.tolist() == [2, 1]
+    features = torch.tensor([[100.0], [1], [3], [100], [7]], device=device)
+    for reduce, wanted in {"sum": [4, 7], "mean": [2, 7], "amax": [3, 7], "amin": [1, 7]}.items():
+        assert gather3d.pool(features, voxels, reduce).flatten().tolist() == wanted
+    assert gather3d.points_in_voxels(voxels, 3).tolist() == [[1, 2, -1], [4, -1, -1]]
+    nothing = gather3d.voxelize(points.to(device) - 50, 1.0, batch, bounds=box)
+    assert nothing.inverse.tolist() == [-1] * 5 and nothing.shape == (1, 1, 2)
+    assert gather3d.pool(features, nothing).shape == (0, 1)
+    assert gather3d.points_in_voxels(nothing, 3).shape == (0, 3)
+    read = gather3d.devoxelize(features[:0], nothing, points.to(device))
+    assert read.tolist() == [[0]] * 5
+
+
+def test_centres_have_the_dtype_of_the_points(device):
+    """In float32 they would be off by more than a voxel; so far from zero float64 has room."""
+    random = np.random.default_rng(0)
+    utm = np.array([5e5, 4.6e6, 100])
+    points = torch.from_numpy(random.uniform(0, 20, (200, 3)) + utm).to(device)
+    voxels = gather3d.voxelize(points, (0.1, 0.2, 0.4))
+    apart = (points - voxels.centres()[voxels.inverse]).abs()
+    assert (apart <= torch.tensor([0.05, 0.1, 0.2], device=device) + 1e-6).all()
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        near = gather3d.voxelize((points - points[0]).to(dtype), 0.5)
+        assert near.centres().dtype == dtype and near.centres(torch.float32).dtype == torch.float32
+        close(near.centres(), near.centres(torch.float64))
+
+
+def test_an_origin_of_another_dtype_is_the_same_origin(device):
+    """What a first call found can be handed to a second one, whatever its points are."""
+    points = values(0, (50, 3), torch.float32).to(device) * 3
+    first = gather3d.voxelize(points.double(), 0.3)
+    again = gather3d.voxelize(points, 0.3, origin=first.origin)
+    assert torch.equal(first.coords, again.coords) and torch.equal(first.origin, again.origin)
+
+
+def reading(features, coords, origin, size, points, batch):
+    """Σₖ wₖ · features[k] / Σₖ wₖ, a point and a corner at a time."""
+    row = {tuple(c): f for c, f in zip(coords.tolist(), features.numpy(), strict=True)}
+    out = np.zeros((len(points), features.shape[1]))
+    for n, point in enumerate(points.double().numpy()):
+        at = ((point - origin) / size - 0.5)[::-1]
+        low, total = np.floor(at), 0.0
+        for corner in product((0, 1), repeat=3):
+            cell = low + corner
+            weight = np.prod(1 - abs(at - cell))
+            if (key := (int(batch[n]), *cell.astype(int).tolist())) in row:
+                out[n] += weight * row[key]
+                total += weight
+        out[n] /= total or 1
+    return out
+
+
+@given(clouds(), SIZES_OF_AXES, st.integers(0, 3), SEEDS, LAYOUTS)
+def test_devoxelize_against_its_formula(device, case, size, C, seed, layout):
+    points, _, batch, origin = case
+    voxels = voxelize(device, points, size, batch, origin)
+    features = values(seed, (len(voxels.coords), C), points.dtype)
+    places = torch.cat([points, values(seed + 1, (9, 3), points.dtype) * 3])
+    element = torch.from_numpy(np.random.default_rng(seed).integers(0, 3, len(places)))
+    got = gather3d.devoxelize(
+        place(features, device, layout), voxels, place(places, device, layout), element.to(device)
+    )
+    start = voxels.origin.cpu().numpy()
+    wanted = reading(features, voxels.coords.cpu(), start, np.array(size), places, element)
+    assert got.dtype == points.dtype
+    close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_devoxelize_of_a_full_grid_is_trilinear(device):
+    """scipy's map_coordinates between the centres, up to the outermost ones."""
+    random = np.random.default_rng(0)
+    volume, shape, size = random.standard_normal((3, 4, 5, 6)), (4, 5, 6), np.array([0.5, 0.2, 1.5])
+    zyx = np.indices(shape).reshape(3, -1).T
+    box = torch.from_numpy((zyx[:, ::-1] + 0.5) * size).to(device)
+    voxels = gather3d.voxelize(box, tuple(size.tolist()), bounds=((0, 0, 0), size * shape[::-1]))
+    assert len(voxels.coords) == volume[0].size
+    at = random.uniform(0, np.array(shape) - 1, (200, 3))
+    points = torch.from_numpy((at[:, ::-1] + 0.5) * size).to(device)
+    features = torch.from_numpy(volume.reshape(3, -1).T.copy()).to(device)
+    got = gather3d.devoxelize(features, voxels, points)
+    wanted = np.stack([map_coordinates(v, at.T, order=1) for v in volume], axis=1)
+    close(got, wanted)
+
+
+def test_devoxelize_where_nothing_is_near(device):
+    """0, and no gradient; nor does a value that is not read show."""
+    voxels = gather3d.voxelize(torch.zeros(1, 3, device=device), 1.0)
+    features = torch.tensor([[float("nan")]], device=device, requires_grad=True)
+    points = torch.tensor([[1.6, 0.5, 0.5], [0.5, 0.5, -1.5], [1e9, 0, 0], [-1e30, 0, 0]])
+    points = points.to(device).requires_grad_()
+    got = gather3d.devoxelize(features, voxels, points)
+    assert got.tolist() == [[0.0]] * 4
+    got.sum().backward()
+    assert features.grad.eq(0).all()
+
+
+def test_half_features_of_a_voxel_read_many_times(device):
+    """Their gradients are added up in float32: in half 2048 + 1 is 2048."""
+    voxels = gather3d.voxelize(torch.zeros(1, 3, device=device), 1.0)
+    features = torch.ones(1, 1, device=device, dtype=torch.float16, requires_grad=True)
+    points = torch.full((5000, 3), 0.5, device=device)
+    gather3d.devoxelize(features, voxels, points).sum().backward()
+    assert features.grad.item() == 5000

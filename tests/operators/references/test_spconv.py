@@ -17,6 +17,8 @@ from ..inputs import SEEDS, close, values
 from .referee import referee
 
 spconv = referee("spconv", "spconv.pytorch")
+Point2VoxelCPU3d = referee("spconv", "spconv.utils").Point2VoxelCPU3d
+tv = referee("spconv", "cumm.tensorview")
 SHAPE, BATCH = (6, 7, 9), 2
 
 
@@ -118,3 +120,49 @@ def test_a_layer_on_the_street():
     x = gather3d.SparseVolume(coords, features, shape, 1)
     ours = gather3d.sparse_conv3d(x, weight, submanifold=True)
     close(ours.features, theirs.features, rtol=1e-4, atol=1e-4)
+
+
+@given(SEEDS, st.sampled_from([0.02, 0.2, 0.9]))
+@settings(max_examples=30)
+def test_sum(seed, share):
+    """spconv adds volumes whose voxels differ, and has them in any order."""
+    parts = []
+    for at in (seed, seed + 1):
+        coords = some_voxels(at, share)
+        parts.append((coords, values(at, (len(coords), 4), torch.float32)))
+    one, other = (gather3d.SparseVolume(*part, SHAPE, BATCH) for part in parts)
+    theirs = spconv.functional.sparse_add_hash_based(
+        *(spconv.SparseConvTensor(f, c.int(), list(SHAPE), BATCH) for c, f in parts)
+    )
+    ours = one + other
+    wanted_coords, wanted = in_order(theirs.indices, theirs.features, SHAPE)
+    close(ours.coords, wanted_coords)
+    close(ours.features, wanted)
+
+
+def test_a_dense_volume_read_by_spconv():
+    """It takes the memory of coordinates as it lies."""
+    dense = values(0, (2, 3, 4, 5, 6), torch.float32) * (values(1, (2, 1, 4, 5, 6)) > 0)
+    sparse = gather3d.SparseVolume.from_dense(dense.float())
+    theirs = spconv.SparseConvTensor(sparse.features, sparse.coords.int(), [4, 5, 6], 2)
+    close(theirs.dense(), dense)
+    weight = values(2, (3, 3, 3, 3, 3), torch.float32)
+    wanted = run("SubMConv3d", sparse.coords, sparse.features, weight, (4, 5, 6), 2, padding=1)
+    ours = gather3d.sparse_conv3d(sparse, weight, submanifold=True)
+    close(ours.features, wanted.features, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(0.2, 0.4, 0.8), (1.5, 0.25, 4.0)])
+def test_voxels_in_bounds(size):
+    """spconv's point to voxel, with its range; on sixteenths, which float32 divides as float64."""
+    low, high = (-3.0, -4.0, -2.0), (3.0, 4.0, 2.0)
+    points = (load("street").points[::7] * 16).round() / 16 + 1 / 64
+    shape = (np.array(high) - low) / size
+    make = Point2VoxelCPU3d(list(size), [*low, *high], 3, 20_000, 5)
+    _, indices, counts = make.point_to_voxel(tv.from_numpy(points.numpy().copy()))
+    zyx = torch.from_numpy(indices.numpy().copy()).long()
+    ours = gather3d.voxelize(points, size, bounds=(low, high))
+    assert ours.shape == tuple(np.round(shape).astype(int)[::-1]) and (ours.inverse < 0).any()
+    order = gather3d.ravel_index(zyx, ours.shape).argsort()
+    close(ours.coords[:, 1:], zyx[order])
+    close(ours.counts.clamp(max=5), torch.from_numpy(counts.numpy().copy()).long()[order])
