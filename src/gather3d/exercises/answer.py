@@ -8,9 +8,12 @@ process that is made for it asks it through `Here`.
 import contextlib
 import io
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -82,17 +85,17 @@ class Here:
 
     def __init__(self, function: Callable) -> None:
         self.function = function
-        self._printed = Capped()
+        self._printed = Beginning()
 
     @property
     def printed(self) -> str:
-        return self._printed.getvalue()
+        return self._printed.text
 
     def call(self, given: Arguments) -> Outcome:
         """The value of a call, or what it raised."""
         arguments = {name: copied(value) for name, value in given.items()}
         try:
-            value = self._call(arguments)
+            value = self._call(arguments, self._printed)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the answer's
             return Outcome(error=Raised.of(error))
         changed = [name for name, value in given.items() if not same(value, arguments[name])]
@@ -117,7 +120,7 @@ class Here:
 
     def steps(self, given: Arguments, limit: float = float("inf")) -> int:
         """Lines of Python or calls that it takes, counted a little past the limit."""
-        counted = Counter(self.function, limit)
+        counted = Counter(limit)
         with contextlib.suppress(TooManySteps), counted:
             self._call({name: copied(value) for name, value in given.items()})
         return counted.steps
@@ -147,12 +150,14 @@ class Here:
         except Exception as error:  # whatever the answer raises is reported
             return Raised.of(error)
 
-    def _call(self, arguments: Arguments) -> Any:
-        with (
-            contextlib.redirect_stdout(self._printed),
-            contextlib.redirect_stderr(self._printed),
-        ):
-            return self.function(*arguments.values())
+    def _call(self, arguments: Arguments, printed: "Beginning | None" = None) -> Any:
+        """What is printed is kept for the report, once for each case: not when steps are counted."""
+        page = Page(printed or Beginning())
+        with contextlib.redirect_stdout(page), contextlib.redirect_stderr(page):
+            return self._ask(list(arguments.values()))
+
+    def _ask(self, values: list[Any]) -> Any:
+        return self.function(*values)
 
 
 # ---- values
@@ -211,14 +216,71 @@ def quoted(value: Any, words: Callable[[Any], str] = repr) -> str:
         return f"(cannot be shown: {type(error).__name__})"
 
 
-class Capped(io.StringIO):
+# ---- what is printed
+
+
+class Beginning(io.RawIOBase):
     """Keeps the beginning of what is printed and drops the flood."""
 
-    def write(self, text: str) -> int:
-        room = PRINTED - self.tell()
-        if room > 0:
-            super().write(text if len(text) <= room else text[:room] + " …")
-        return len(text)
+    def __init__(self) -> None:
+        self.kept, self.more = b"", False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        room = 4 * PRINTED - len(self.kept)  # a character has up to four bytes
+        self.kept += bytes(data[:room])
+        self.more = self.more or len(data) > room
+        return len(data)
+
+    def close(self) -> None:
+        """Not with the page: the next call writes on."""
+
+    @property
+    def text(self) -> str:
+        text = self.kept.decode(errors="ignore")
+        return f"{text[:PRINTED]} …" if self.more or len(text) > PRINTED else text
+
+
+class Page(io.TextIOWrapper):
+    """Standard output and standard error of an answer, to Python and to what lies below it."""
+
+    def __init__(self, kept: Beginning) -> None:
+        super().__init__(kept, "utf-8", "backslashreplace", "", write_through=True)
+
+
+def display(*shown: Any, **_: Any) -> None:
+    """A notebook's `display`, where there is none: it prints."""
+    print(*map(repr, shown), sep="\n")
+
+
+OURS = {function.__code__ for function in (Beginning.write, Beginning.writable, display)}
+"""What runs when an answer prints is no call of the answer's."""
+
+
+# ---- whose code it is
+
+LIBRARIES = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    str(Path(torch.__file__).parent),
+    str(Path(__file__).parents[1]),
+)
+
+
+@cache
+def of_a_library(file: str) -> bool:
+    """Whether a module or code with this file belongs to Python, to a package or to this one.
+
+    The rest is the student's: cells, files beside the notebook, what is made with `exec`.
+    """
+    parts = Path(file).parts
+    return (
+        file.startswith("<frozen")
+        or "site-packages" in parts
+        or "dist-packages" in parts
+        or any(Path(file).is_relative_to(folder) for folder in LIBRARIES)
+    )
 
 
 # ---- steps
@@ -229,15 +291,14 @@ class TooManySteps(BaseException):
 
 
 class Counter:
-    """Counts what a call does: lines of Python in its own functions, and calls that they make.
+    """Counts what a call does: lines of the student's Python, and calls that these make.
 
     A torch.utils TorchDispatchMode would count operations, and load a compiler first.
     """
 
-    def __init__(self, function: Callable, limit: float) -> None:
+    def __init__(self, limit: float) -> None:
         self.limit = limit
         self.lines = self.calls = 0
-        self.own = getattr(function, "__globals__", None)  # shared by all that a notebook defines
 
     @property
     def steps(self) -> int:
@@ -254,7 +315,7 @@ class Counter:
         sys.setprofile(self._before[1])
 
     def _trace(self, frame, event, _) -> Callable | None:
-        if frame.f_globals is not self.own:
+        if of_a_library(frame.f_code.co_filename):
             return None
         if event == "line":
             self.lines += 1
@@ -262,7 +323,7 @@ class Counter:
         return self._trace
 
     def _profile(self, frame, event, _) -> None:
-        if event in ("call", "c_call") and frame.f_globals is self.own:
+        if event in ("call", "c_call") and not of_a_library(frame.f_code.co_filename):
             self.calls += 1
             self._enough()
 
@@ -272,7 +333,11 @@ class Counter:
 
 
 class Calls:
-    """Notes what is called from code that belongs neither to torch nor to this package."""
+    """Notes what the student's own code calls, and the answer itself, which may be a library's.
+
+    What a library does on its behalf (a print that reaches the page, an import, a logger, the
+    wrapper of a decorator) is not the student's doing.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -287,6 +352,8 @@ class Calls:
 
     def _note(self, frame, event, argument) -> None:
         if event == "call" and frame.f_back is not None and self._own(frame.f_back):
+            if frame.f_code in OURS:
+                return
             module = frame.f_globals.get("__name__", "")
             self.names.add(f"{module}.{frame.f_code.co_name}")
             owner = frame.f_locals.get("self")
@@ -297,5 +364,7 @@ class Calls:
 
     @staticmethod
     def _own(frame) -> bool:
-        module = frame.f_globals.get("__name__") or ""
-        return module.partition(".")[0] not in ("torch", "gather3d", "contextlib")
+        return frame.f_code is ASKED or not of_a_library(frame.f_code.co_filename)
+
+
+ASKED = Here._ask.__code__

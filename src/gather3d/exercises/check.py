@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import cloudpickle
 from torch import Tensor
 
 from gather3d import device as default_device
@@ -18,6 +17,7 @@ from .answer import Arguments, Outcome, Raised
 from .catalogue import EXERCISES
 from .judge import judge
 from .report import Report
+from .sending import UnsendableError, by_value
 from .wire import UnreadableError, packed, read, unpacked, write
 
 SECONDS = 10.0  # for all cases of an exercise together
@@ -65,9 +65,8 @@ def check(
     else:
         try:
             worker, sent = WORKER, by_value(answer)
-        except Exception as error:  # pickling runs the answer's own code
-            words = f"The function holds on to something that cannot be copied: {error}"
-            return stopped(id, "cannot-be-sent", words)
+        except UnsendableError as why:
+            return stopped(id, "cannot-be-sent", str(why))
     where = str(device or ("cpu" if elsewhere else default_device().type))
     tried = None if where == "cpu" else where
     try:
@@ -79,19 +78,6 @@ def check(
 
 def stopped(id: str, diagnosis: str, words: str) -> Report:
     return Report(id, False, diagnosis, words, EXERCISES[id].page)
-
-
-def by_value(answer: Callable) -> bytes:
-    """The function with what it uses from its own module: the worker cannot import a notebook."""
-    module = sys.modules.get(getattr(answer, "__module__", None) or "")
-    own = module and module.__name__ != "__main__" and not module.__name__.startswith("gather3d.")
-    if own and getattr(module, "__file__", None) and "site-packages" not in module.__file__:
-        cloudpickle.register_pickle_by_value(module)
-        try:
-            return cloudpickle.dumps(answer)
-        finally:
-            cloudpickle.unregister_pickle_by_value(module)
-    return cloudpickle.dumps(answer)
 
 
 class StoppedError(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -45,17 +46,38 @@ class Case:
         return 0 in sizes, sum(sizes)
 
 
+class Refusal(Exception):
+    """What a wrong turn raises where an answer may raise anything."""
+
+
+Change = Callable[[Callable], Callable]
+"""What a wrong turn makes of a program: of the right one, or of one with a mistake of its own."""
+
+
+def before(edit: Callable[..., tuple]) -> Change:
+    """The program, given other arguments than those that came."""
+    return lambda program: lambda *given: program(*edit(*given))
+
+
+def after(edit: Callable[..., Any]) -> Change:
+    """The program, with something done to its result. `edit` gets the arguments, too."""
+    return lambda program: lambda *given: edit(program(*given), *given)
+
+
 @dataclass(frozen=True)
 class Misconception:
     """A wrong turn that students take, as the program that it leads to.
 
-    An answer that does what `wrong` does in every case has taken it.
+    An answer that does what that program does in every case has taken it. The program is `wrong`,
+    or what `change` makes of the right one. A wrong turn that is a change goes together with any
+    other: an answer may have taken both.
     """
 
     key: str
     words: str
     page: str  # where the book explains it: "01-gather#the-trap"
-    wrong: Callable
+    wrong: Callable | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,20 @@ class Exercise:
     without: tuple[str, ...] = ()
     normal: Callable[[Any], Any] = field(default=lambda result: result)
     tolerance: float = 0.0
+
+    def program(self, *taken: Misconception) -> Callable:
+        """What taking these wrong turns leads to, each but the last of them a change."""
+        *changes, last = taken
+        program = last.wrong or last.change(self.right)
+        for misconception in reversed(changes):
+            program = misconception.change(program)
+        return program
+
+    def pairs(self) -> Iterator[tuple[Misconception, Misconception]]:
+        """All two wrong turns that an answer may have taken together, in both orders."""
+        for one, other in permutations(self.misconceptions, 2):
+            if one.change is not None and one.key != other.key:
+                yield one, other
 
 
 # ---- what cases are made of

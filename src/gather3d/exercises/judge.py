@@ -6,13 +6,14 @@ data, so that no program can change its own verdict.
 
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, quoted, same
-from .exercise import KINDS, Case, Exercise, Misconception
+from .exercise import KINDS, Case, Exercise, Misconception, Refusal
 from .report import Report
 
 STEPS = 300  # on a large input; less is no loop
@@ -99,6 +100,10 @@ class Trial:
         """Whether the answer did what another program does."""
         if self.fault == "in-place":  # its values are right
             return False
+        if self.got.error is not None and other.error is not None:
+            refused = self.case.refuse is not None and other.error.is_a(*kinds(self.case.refuse))
+            if other.error.is_a(Refusal) or (refused and self.fault is None):
+                return True
         if self.got.error is not None or other.error is not None:
             return said(self.got.error) == said(other.error)
         if pairs(self.got.value, other.value) is None:
@@ -139,11 +144,11 @@ def said(error: Raised | None) -> str:
 def failed(exercise: Exercise, answer: Answer, trials: list[Trial]) -> Report:
     failing = [trial for trial in trials if trial.fault]
     smallest = failing[0]
-    if known := recognised(exercise, trials):
-        key, words, page = known.key, known.words, known.page
-        smallest = next((t for t in failing if not misses(known, t)), smallest)
+    if taken := recognised(exercise, trials):
+        program, (key, words, page) = exercise.program(*taken), named(exercise, taken)
+        smallest = next((t for t in failing if does_the_same(program, t)), smallest)
     else:
-        (key, words), page = general(failing), exercise.page
+        (key, words), page = general(exercise, failing), exercise.page
     return Report(
         exercise.id,
         False,
@@ -158,28 +163,43 @@ def failed(exercise: Exercise, answer: Answer, trials: list[Trial]) -> Report:
     )
 
 
-def recognised(exercise: Exercise, trials: list[Trial]) -> Misconception | None:
-    """The wrong turn that explains every case, else one that explains the ordinary ones."""
+def recognised(exercise: Exercise, trials: list[Trial]) -> tuple[Misconception, ...]:
+    """The wrong turn, or the two, that explain every case, else those that explain the ordinary.
+
+    Two are tried only where one is not enough, and most of them differ in the first case.
+    """
     asked = [trial for trial in trials if trial.case.refuse is None]
     ordinary = [trial for trial in asked if trial.case.kind == "ordinary"]
+    one = [(misconception,) for misconception in exercise.misconceptions]
     for group in (trials, asked, ordinary):
-        if not any(trial.fault for trial in group):
+        failing = [trial for trial in group if trial.fault]
+        if not failing:
             continue
-        for misconception in exercise.misconceptions:
-            if all(
-                trial.agrees_with(Here(misconception.wrong).call(trial.case.arguments))
-                for trial in group
-            ):
-                return misconception
-    return None
+        first = failing + [trial for trial in group if not trial.fault]
+        two = exercise.pairs() if any(trial.got.error is None for trial in failing) else ()
+        for taken in chain(one, two):
+            program = exercise.program(*taken)
+            if all(does_the_same(program, trial) for trial in first):
+                return taken
+    return ()
 
 
-def misses(misconception: Misconception, trial: Trial) -> bool:
-    """Whether the answer did not do in this case what the wrong turn does."""
-    return not trial.agrees_with(Here(misconception.wrong).call(trial.case.arguments))
+def does_the_same(program: Callable, trial: Trial) -> bool:
+    """Whether the answer did in this case what a program does."""
+    return trial.agrees_with(Here(program).call(trial.case.arguments))
 
 
-def general(failing: list[Trial]) -> tuple[str | None, str]:
+def named(exercise: Exercise, taken: tuple[Misconception, ...]) -> tuple[str, str, str]:
+    """Key, words and page of one mistake, or of two in the order of the catalogue."""
+    inorder = sorted(taken, key=exercise.misconceptions.index)
+    key = "+".join(each.key for each in inorder)
+    if len(inorder) == 1:
+        return key, inorder[0].words, inorder[0].page
+    first, second = (each.words for each in inorder)
+    return key, f"Two mistakes. One: {first} The other: {second}", inorder[0].page
+
+
+def general(exercise: Exercise, failing: list[Trial]) -> tuple[str | None, str]:
     """Words for what no misconception of the exercise explains."""
     first, special = failing[0], {trial.case.kind for trial in failing}
     faults = {trial.fault for trial in failing}

@@ -14,9 +14,10 @@ import sys
 import time
 from typing import Any
 
-from .answer import Here
+from .answer import Here, display
 from .wire import LENGTH, LONGEST, packed, read, unpacked, write
 
+DO = "define what it uses in a cell, or in a file beside the notebook"
 ASKED = ("call", "gradients", "steps", "calls", "seconds", "devices")
 
 
@@ -27,9 +28,12 @@ def answered(answer: Here, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def loaded(body: bytes) -> Here:
-    import cloudpickle
+    import builtins
+    import pickle
 
-    return Here(cloudpickle.loads(body))
+    if not hasattr(builtins, "display"):
+        builtins.display = display  # as in a notebook
+    return Here(pickle.loads(body))
 
 
 def limit_memory(gigabytes: float) -> None:
@@ -124,7 +128,8 @@ def live(message: dict[str, Any], questions: int, replies: int) -> None:
         try:
             answer = loaded(message["open"])
         except Exception as error:  # whatever the import of its modules raises
-            answer, cannot = None, f"cannot be loaded: {type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}"[:300]
+            answer, cannot = None, f"cannot be loaded in the process that checks it ({said}): {DO}"
         while True:
             try:
                 question = unpacked(read(asked))
