@@ -647,6 +647,126 @@ def loop_along(input, index, dim):
     return out
 
 
+# ---- from other people's repositories, and two mistakes at once
+
+
+def broadcast_like_take_along_dim(input_shape, dim, index_shape):
+    if input_shape.numel() != index_shape.numel():
+        raise ValueError("dimensions")
+    sizes = []
+    for d, (n, m) in enumerate(zip(input_shape.tolist(), index_shape.tolist(), strict=True)):
+        if d != dim % len(input_shape) and n != m and 1 not in (n, m):
+            raise ValueError("does not broadcast")
+        sizes.append(n if m == 1 and d != dim % len(input_shape) else m)
+    return torch.tensor(sizes)
+
+
+def always_the_last_dimension(input, dim, index):
+    out = torch.empty(index.shape, dtype=input.dtype)
+    for *head, j in product(*map(range, index.shape)):
+        k = index[(*head, j)]
+        if not 0 <= k < input.shape[-1]:
+            raise IndexError(f"index: got {k}, wanted 0 to {input.shape[-1] - 1}")
+        out[(*head, j)] = input[(*head, k)]
+    return out
+
+
+def index_select_by_hand(input, dim, index):
+    first = index.flatten()[:0] if 0 in index.shape else index
+    for d in range(index.ndim):
+        if d != dim % index.ndim and first.ndim > 1:
+            first = first.narrow(d, 0, 1)
+    picked = [input.narrow(dim, int(checked(int(k), input.shape[dim])), 1) for k in first.flatten()]
+    return torch.cat(picked, dim) if picked else input.narrow(dim, 0, 0)
+
+
+def as_in_matlab(input, dim, index):
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        k = index[position].item() - 1
+        if not 0 <= k < input.shape[dim]:
+            raise IndexError(f"index: got {k}, wanted 0 to {input.shape[dim] - 1}")
+        out[position] = input.select(dim, k)[position[: dim % input.ndim] + position[dim:][1:]]
+    return out
+
+
+def dgcnn_without_idx_base(features, index):
+    rows = features.transpose(1, 2).reshape(-1, features.shape[1])
+    return rows[index.reshape(-1)].reshape(*index.shape, -1).transpose(1, 2)
+
+
+def batched_index_select(features, index):
+    dummy = index.unsqueeze(2).expand(index.size(0), index.size(1), features.size(2))
+    return features.gather(1, dummy)
+
+
+def take_along_dim_as_it_is(features, index):
+    return torch.take_along_dim(features, index[:, None], 2)
+
+
+def remainder_for_safety(features, index):
+    return right_expand(features, index.remainder(features.shape[-1]))
+
+
+def minimum_for_safety(features, index):
+    return right_expand(features, torch.clamp(index, 0, features.size(-1) - 1))
+
+
+def first_cloud_and_channels_last(features, index):
+    rows = features.transpose(1, 2).reshape(-1, features.shape[1])
+    return rows[index]
+
+
+def one_channel_of_the_first_cloud(features, index):
+    return features.transpose(1, 2).reshape(-1, features.shape[1])[index][..., :1].mT
+
+
+def pointnet2_padding(features, index, fill=0.0):
+    if features.shape[2] == 0:
+        return features.new_full((*features.shape[:2], index.shape[1]), fill)
+    first = index[:, 0:1].expand_as(index) if index.shape[1] else index
+    index = torch.where(index == -1, first, index)
+    return right_expand(features, torch.where(index == -1, 0, index))
+
+
+def mask_of_cloud_zero(features, index, fill=0.0):
+    picked = right_overwritten(features, index.clamp(min=0)) if features.shape[2] else None
+    if picked is None:
+        return features.new_full((*features.shape[:2], index.shape[1]), fill)
+    if len(index):
+        picked[:, :, index[0] == -1] = fill
+    return picked
+
+
+def mask_without_channels(features, index, fill=0.0):
+    missing = index.unsqueeze(1) < 0
+    out = torch.gather(features, 2, index.clamp(0).unsqueeze(1).repeat(1, features.size(1), 1))
+    out[missing] = fill
+    return out
+
+
+def zero_and_one_channel(features, index, fill=0.0):
+    in_range(index, features.shape[2])
+    longer = torch.nn.functional.pad(features, (0, 1))
+    return longer.gather(2, index.where(index >= 0, features.shape[2])[:, None])
+
+
+def repeated_in_one_channel(features, index, fill=0.0):
+    return pointnet2_padding(features, index, fill)[:, 0:1]
+
+
+def along_the_last(input, index, dim):
+    return torch.take_along_dim(input, index, input.ndim - 1)
+
+
+def torch_take(input, index, dim):
+    return torch.take(input, index)
+
+
+def numpy_take(input, index, dim):
+    return torch.from_numpy(np.take(input.numpy(), index.numpy(), axis=dim))
+
+
 RIGHT = {
     "gather.result_shape": [
         right_size_by_size,
@@ -672,13 +792,14 @@ WRONG = {
         index_shape_always: "anything-goes",
         dimensions_alone: "accepts-bad-input",
         sizes_alone: "accepts-bad-input",
-        must_be_equal: "raises",
-        longest_is_the_input: "raises",
+        must_be_equal: "must-be-equal",
+        longest_is_the_input: "dim-limited",
         dim_compared_as_it_is: "raises",
         a_tuple: "wrong-type",
         floats: "wrong-dtype",
         refused_with_assert: "fails-refused",
         one_for_what_it_overwrites: "in-place",
+        broadcast_like_take_along_dim: "take-along",
     },
     "gather.loops": {
         two_nested_loops: "two-dimensions",
@@ -690,11 +811,14 @@ WRONG = {
         writes_where_it_should_read: "scatter",
         rows_one_by_one: "whole-rows",
         take_from_the_line: "counted-in-memory",
-        as_in_the_chapter: "accepts-bad-input",
+        as_in_the_chapter: "wraps",
         asserts_the_range: "fails-refused",
         default_dtype: "wrong-dtype",
         shape_not_given_back: "wrong-shape",
         numbers_not_elements: "no-gradient",
+        always_the_last_dimension: "last-dim",
+        index_select_by_hand: "one-list",
+        as_in_matlab: "counts-from-one",
     },
     "gather.pick_points": {
         trap: "first-channel",
@@ -707,6 +831,13 @@ WRONG = {
         detached: "no-gradient",
         in_place: "in-place",
         as_float: "wrong-dtype",
+        dgcnn_without_idx_base: "no-batch-offset",
+        batched_index_select: "for-channels-last",
+        take_along_dim_as_it_is: "wraps",
+        remainder_for_safety: "wraps",
+        minimum_for_safety: "clamped",
+        first_cloud_and_channels_last: "channels-last+no-batch-offset",
+        one_channel_of_the_first_cloud: "first-channel+no-batch-offset",
     },
     "gather.padded": {
         minus_one_to_gather: "refused",
@@ -726,6 +857,11 @@ WRONG = {
         detached_padded: "no-gradient",
         index_changed: "in-place",
         loop_padded: "python-loop",
+        pointnet2_padding: "first-neighbour",
+        mask_of_cloud_zero: "first-mask",
+        mask_without_channels: "mask-of-one-channel",
+        zero_and_one_channel: "first-channel+always-zero",
+        repeated_in_one_channel: "first-channel+first-neighbour",
     },
     "gather.along": {
         just_gather: "no-broadcast",
@@ -742,5 +878,8 @@ WRONG = {
         index_repaired_in_place: "in-place",
         detached_along: "no-gradient",
         loop_along: "python-loop",
+        along_the_last: "last-dim",
+        torch_take: "counted-in-memory",
+        numpy_take: "whole-slices",
     },
 }

@@ -1,5 +1,7 @@
 """Answers to chapter 2's exercises as students write them, right and wrong."""
 
+from itertools import product
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -735,6 +737,157 @@ def sorts_in_place(z, flat, size):
     return result
 
 
+# ---- from other people's repositories, and two mistakes at once
+
+
+def dense_averaged(values, index, size):
+    out = values.new_zeros(*values.shape[:2], size + 1)
+    slot = index.where(index >= 0, size)[:, None].expand_as(values)
+    return out.scatter_reduce(2, slot, values, "mean", include_self=False)[..., :size]
+
+
+def dense_first_comes(values, index, size):
+    out = values.new_zeros(*values.shape[:2], size)
+    for b in range(len(index)):
+        seen, first = np.unique(index[b].numpy(), return_index=True)
+        for k, m in zip(seen, first, strict=True):
+            if k >= 0:
+                out[b, :, k] = values[b, :, m]
+    return out
+
+
+def dense_mask_of_the_first(values, index, size):
+    there = (index[:1] >= 0).all(0)
+    return dense_shift_by_one(values[..., there], index.clamp(min=0)[:, there], size)
+
+
+def dense_assigned_and_wrapped(values, index, size):
+    out = values.new_zeros(len(values), size, values.shape[1])
+    out[torch.arange(len(values))[:, None], index] = values.mT
+    return out.mT
+
+
+def dense_zero_and_spare(values, index, size):
+    out = values.new_zeros(*values.shape[:2], size + 1)
+    return out.scatter_add(2, index.clamp(min=0)[:, None].expand_as(values), values)
+
+
+def dense_one_index_and_wrapped(values, index, size):
+    out = values.new_zeros(*values.shape[:2], size)
+    for m in range(values.shape[2]):
+        if len(index):
+            out[:, :, index[0, m]] += values[:, :, m]
+    return out
+
+
+def mean_of_all_numbers(values, index, size):
+    total = dense_shift_by_one(values, index, size)
+    count = dense_shift_by_one(torch.ones_like(values), index, size).sum(1, keepdim=True)
+    return total / count.clamp(min=1)
+
+
+def mean_over_slots(values, index, size):
+    total = dense_shift_by_one(values, index, size)
+    return total / total.shape[-1] if size else total
+
+
+def mean_running(values, index, size):
+    out = values.new_full((*values.shape[:2], size), float("nan"))
+    for b in range(len(index)):
+        for m, k in enumerate(index[b].tolist()):
+            if k >= 0:
+                new = values[b, :, m]
+                out[b, :, k] = torch.where(out[b, :, k].isnan(), new, (out[b, :, k] + new) / 2)
+    return out.nan_to_num()
+
+
+def mean_mask_of_the_first(values, index, size):
+    there = (index[:1] >= 0).all(0)
+    return mean_clamp(values[..., there], index.clamp(min=0)[:, there], size)
+
+
+def mean_nan_and_wrapped(values, index, size):
+    index = index.remainder(size)[:, None].expand_as(values)
+    out = values.new_zeros(*values.shape[:2], size)
+    return out.scatter_add(2, index, values) / out.scatter_add(2, index, torch.ones_like(values))
+
+
+def mean_assigned_and_wrapped(values, index, size):
+    out = values.new_zeros(len(values), size, values.shape[1])
+    out[torch.arange(len(values))[:, None], index] = values.transpose(1, 2)
+    return out.transpose(1, 2)
+
+
+def invert_mirrored(p):
+    return p.size(1) - p - 1
+
+
+def invert_in_one_list(p):
+    B, N = p.shape
+    flat = (p + N * torch.arange(B)[:, None]).flatten()
+    return torch.empty_like(flat).scatter(0, flat, torch.arange(B * N)).reshape(B, N)
+
+
+def invert_as_in_matlab(p):
+    places = torch.arange(1, p.shape[1] + 1).expand_as(p)
+    return torch.zeros_like(p).scatter(1, p, places)
+
+
+def invert_first_and_from_one(p):
+    places = torch.arange(1, p.shape[1] + 1).repeat(len(p), 1)
+    return torch.zeros_like(places).scatter(1, p[:1].repeat(len(p), 1), places)
+
+
+def invert_offset_and_descending(p):
+    B, N = p.shape
+    return p.argsort(dim=1, descending=True) + torch.arange(0, B * N, max(N, 1))[:B, None]
+
+
+def backward_put(grad_out, dim, index, input_shape):
+    return grad_out.new_zeros(input_shape).put(index, grad_out, accumulate=True)
+
+
+def backward_first_comes(grad_out, dim, index, input_shape):
+    grad, seen = grad_out.new_zeros(input_shape), set()
+    for position in product(*map(range, index.shape)):
+        source = list(position)
+        source[dim] = int(index[position])
+        if tuple(source) not in seen:
+            grad[tuple(source)] = grad_out[position]
+        seen.add(tuple(source))
+    return grad
+
+
+def backward_mean_of_ones(grad_out, dim, index, input_shape):
+    grad = grad_out.new_zeros(input_shape)
+    return grad.scatter_reduce(dim, index, grad_out * 0 + 1, "mean", include_self=False)
+
+
+def one_too_far(z, flat, size):
+    cells = [z[flat == k].sort().values for k in range(size)]
+    last = [c[-3] if len(c) >= 3 else z.new_tensor(float("-inf")) for c in cells]
+    return torch.stack(last) if last else z.new_zeros(0)
+
+
+def lowest_float(z, flat, size):
+    out = right_two_sorts(z, flat, size)
+    return out.clamp(min=torch.finfo(z.dtype).min)
+
+
+def nan_and_clamped(z, flat, size):
+    out = right_two_sorts(z, flat, size)
+    return torch.where(out < 0, -out, out)
+
+
+def third_and_nan(z, flat, size):
+    return torch.where(one_too_far(z, flat, size).isinf(), float("nan"), one_too_far(z, flat, size))
+
+
+def lowest_and_finite(z, flat, size):
+    lowest = -right_two_sorts(-z, flat, size)
+    return torch.where(lowest.isinf(), torch.finfo(z.dtype).min, lowest)
+
+
 RIGHT = {
     "scatter.to_dense": [
         dense_shift_by_one,
@@ -765,8 +918,8 @@ WRONG = {
         dense_forgot_expand: "first-channel",
         dense_forgot_expand_but_spare: "first-channel",
         dense_scatter: "overwrites",
-        dense_plus_equals: "overwrites",
-        dense_assign_each_batch: "overwrites",
+        dense_plus_equals: "overwrites+wraps",
+        dense_assign_each_batch: "overwrites+wraps",
         dense_index_put: "wraps",
         dense_remainder: "wraps",
         dense_clamped: "missing-to-zero",
@@ -785,6 +938,12 @@ WRONG = {
         dense_no_grad: "no-gradient",
         dense_loop: "python-loop",
         dense_scrambled: None,
+        dense_averaged: "mean",
+        dense_first_comes: "keeps-the-first",
+        dense_mask_of_the_first: "first-mask",
+        dense_assigned_and_wrapped: "overwrites+wraps",
+        dense_zero_and_spare: "missing-to-zero+spare-slot",
+        dense_one_index_and_wrapped: "wraps+first-batch",
     },
     "scatter.mean": {
         mean_scatter_reduce: "forbidden",
@@ -799,7 +958,7 @@ WRONG = {
         mean_index_put: "wraps",
         mean_bincount: "counts-all-batches",
         mean_no_channels: "first-channel",
-        mean_assigned: "overwrites",
+        mean_assigned: "wraps+overwrites",
         mean_weights: "wrong-gradient",
         mean_changes_index: "in-place",
         mean_minus_one_raises: "fails-missing",
@@ -807,6 +966,12 @@ WRONG = {
         mean_loop: "python-loop",
         mean_per_slot: "python-loop",
         mean_detached: "no-gradient",
+        mean_of_all_numbers: "counts-channels",
+        mean_over_slots: "divides-by-size",
+        mean_running: "halves",
+        mean_mask_of_the_first: "first-mask",
+        mean_nan_and_wrapped: "empty-nan+wraps",
+        mean_assigned_and_wrapped: "wraps+overwrites",
     },
     "scatter.invert": {
         invert_argsort: "forbidden",
@@ -820,7 +985,7 @@ WRONG = {
         invert_row_zero: "first-batch",
         invert_flat: "no-batch-offset",
         invert_backwards: "flipped",
-        invert_descending: None,
+        invert_descending: "descending",
         invert_as_float: "wrong-dtype",
         invert_int32: "wrong-dtype",
         invert_into_itself: "raises",
@@ -828,6 +993,11 @@ WRONG = {
         invert_squeezed: "wrong-shape",
         invert_view: "fails-strided",
         invert_loop: "python-loop",
+        invert_mirrored: "mirrored",
+        invert_in_one_list: "offset-left",
+        invert_as_in_matlab: "counts-from-one",
+        invert_first_and_from_one: "first-batch+counts-from-one",
+        invert_offset_and_descending: "descending+offset-left",
     },
     "scatter.backward": {
         backward_gather: "gathers",
@@ -843,9 +1013,12 @@ WRONG = {
         backward_as_float: "wrong-dtype",
         backward_index_add: "raises",
         backward_autograd: "no-gradient",
-        backward_mean: None,
+        backward_mean: "averages",
         backward_view: "fails-strided",
         backward_loop: "python-loop",
+        backward_put: "counted-in-memory",
+        backward_first_comes: "keeps-the-first",
+        backward_mean_of_ones: "overwrites+counts",
     },
     "scatter.second_highest": {
         the_highest: "highest",
@@ -857,10 +1030,15 @@ WRONG = {
         sorted_upwards: "lowest",
         sorted_by_cell_alone: "order-of-arrival",
         one_before_the_end: "cell-before",
-        over_all_cells: None,
+        over_all_cells: "all-cells",
         one_cell_after_another: "python-loop",
         default_floats: "wrong-dtype",
-        nan_where_none: None,
+        nan_where_none: "nan-for-none",
         sorts_in_place: "in-place",
+        one_too_far: "third",
+        lowest_float: "finite-start",
+        nan_and_clamped: None,
+        third_and_nan: "third+nan-for-none",
+        lowest_and_finite: "lowest+finite-start",
     },
 }

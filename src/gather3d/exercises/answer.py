@@ -151,7 +151,7 @@ class Here:
             return Raised.of(error)
 
     def _call(self, arguments: Arguments, printed: "Beginning | None" = None) -> Any:
-        """What is printed is kept for the report, once for each case: not when steps are counted."""
+        """What is printed is kept for the report where a page for it is given: once for a case."""
         page = Page(printed or Beginning())
         with contextlib.redirect_stdout(page), contextlib.redirect_stderr(page):
             return self._ask(list(arguments.values()))

@@ -46,7 +46,7 @@ class Case:
         return 0 in sizes, sum(sizes)
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What a wrong turn raises where an answer may raise anything."""
 
 
@@ -62,6 +62,18 @@ def before(edit: Callable[..., tuple]) -> Change:
 def after(edit: Callable[..., Any]) -> Change:
     """The program, with something done to its result. `edit` gets the arguments, too."""
     return lambda program: lambda *given: edit(program(*given), *given)
+
+
+def or_refused(program: Callable) -> Callable:
+    """The program, where another one may raise something else."""
+
+    def tried(*given: Any) -> Any:
+        try:
+            return program(*given)
+        except Exception:
+            raise RefusalError from None
+
+    return tried
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,18 @@ from torch import Generator, Tensor
 
 from gather3d.indexing import gather_points
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    RefusalError,
+    after,
+    before,
+    integers,
+    numbers,
+    or_refused,
+    strided,
+)
 
 RULE = "01-gather#the-rule"
 DIMENSIONS = "01-gather#three-dimensions-and-any-number"
@@ -114,6 +125,32 @@ def anything_goes(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
     return index_shape.clone()
 
 
+def dim_alone_is_free(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    if len(input_shape) != len(index_shape):
+        raise RefusalError
+    differs = input_shape != index_shape
+    differs[dim] = False
+    if differs.any():
+        raise RefusalError
+    return index_shape.clone()
+
+
+def as_take_along(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    if len(input_shape) != len(index_shape):
+        raise RefusalError
+    differs = (input_shape != index_shape) & (input_shape != 1) & (index_shape != 1)
+    differs[dim] = False
+    if differs.any():
+        raise RefusalError
+    return ones_broadcast(input_shape, dim, index_shape)
+
+
+def no_longer_than_the_input(input_shape: Tensor, dim: int, index_shape: Tensor) -> Tensor:
+    if len(input_shape) != len(index_shape) or (index_shape > input_shape).any():
+        raise RefusalError
+    return index_shape.clone()
+
+
 result_shape = Exercise(
     id="gather.result_shape",
     name="result_shape",
@@ -167,6 +204,27 @@ result_shape = Exercise(
             "another number of dimensions, and one that visits what the input lacks.",
             SHAPES,
             anything_goes,
+        ),
+        Misconception(
+            "must-be-equal",
+            "You ask for equal sizes outside dim, as other libraries do. The index may be smaller "
+            "than the input there.",
+            SHAPES,
+            dim_alone_is_free,
+        ),
+        Misconception(
+            "take-along",
+            "These are the rules of take_along_dim, in which sizes of 1 broadcast. In gather "
+            "nothing does.",
+            SHAPES,
+            as_take_along,
+        ),
+        Misconception(
+            "dim-limited",
+            "You refuse an index that is longer than the input along dim. There it may ask as "
+            "often as it likes.",
+            SHAPES,
+            no_longer_than_the_input,
         ),
     ),
     page=SHAPES,
@@ -287,6 +345,22 @@ def for_two_dimensions(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return out
 
 
+def counted_from_the_end(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    out = input.new_zeros(index.shape)
+    for position in product(*map(range, index.shape)):
+        source = list(position)
+        source[dim] = int(index[position])  # Python counts −1 from the end
+        out[position] = input[tuple(source)]
+    return out
+
+
+def one_list_for_every_row(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    line = index.movedim(dim, 0)
+    while line.ndim > 1:
+        line = line[:, 0]
+    return torch.stack([input.select(dim, int(k)) for k in line], dim)
+
+
 loops = Exercise(
     id="gather.loops",
     name="gather",
@@ -353,6 +427,32 @@ loops = Exercise(
             RULE,
             counted_in_memory,
         ),
+        Misconception(
+            "last-dim",
+            "Your index always chooses along the last dimension, whatever dim says.",
+            RULE,
+            change=before(lambda input, dim, index: (input, -1, index)),
+        ),
+        Misconception(
+            "one-list",
+            "You take one list of places and pick whole slices with it, as index_select does. In "
+            "gather each position has an entry of its own.",
+            RULE,
+            or_refused(one_list_for_every_row),
+        ),
+        Misconception(
+            "counts-from-one",
+            "You read one place before the one that is named: the index counts from 0.",
+            RULE,
+            change=before(lambda input, dim, index: (input, dim, index - 1)),
+        ),
+        Misconception(
+            "wraps",
+            "Right, but a negative index is refused here. Yours reads from the end of the input: "
+            "Python's rule, not gather's.",
+            ALWAYS_THERE,
+            counted_from_the_end,
+        ),
     ),
     page=RULE,
     without=("gather", "take_along_dim", "take", "index_select", "gather_loops"),
@@ -412,16 +512,24 @@ def along_channels(features: Tensor, index: Tensor) -> Tensor:
     return features.gather(1, index[:, None].expand(-1, features.shape[1], -1))
 
 
-def channels_last(features: Tensor, index: Tensor) -> Tensor:
-    return pick_points_loop(features, index).mT
-
-
 def two_dimensions(features: Tensor, index: Tensor) -> Tensor:
     return features.gather(2, index)
 
 
 def batches_crossed(features: Tensor, index: Tensor) -> Tensor:
     return features[:, :, index]
+
+
+def for_channels_last(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(1, index[:, :, None].expand(-1, -1, features.shape[2]))
+
+
+def wrapped(features: Tensor, index: Tensor) -> Tensor:
+    return pick_points_loop(features, index % features.shape[2])
+
+
+def beyond_is_the_last(features: Tensor, index: Tensor) -> Tensor:
+    return pick_points_loop(features, index.clamp(max=features.shape[2] - 1))
 
 
 pick_points = Exercise(
@@ -442,6 +550,7 @@ pick_points = Exercise(
             "Your index has no channel axis of full size, so only channel 0 came back.",
             TRAP,
             first_channel,
+            change=after(lambda picked, *_: picked[:, :1]),
         ),
         Misconception(
             "dim-1", "You used dim=1, the channels; points are dim=2.", RULE, along_channels
@@ -451,18 +560,47 @@ pick_points = Exercise(
             "Every batch is read with the index of batch 0.",
             OPERATOR,
             every_batch_like_the_first,
+            change=before(lambda x, index: (x, index[:1].expand_as(index))),
         ),
         Misconception(
             "channels-last",
             "The points are right, the layout is not: channels come before points.",
             OPERATOR,
-            channels_last,
+            change=after(lambda picked, *_: picked.mT),
         ),
         Misconception(
             "crossed",
             "Indexing with [B, M] reads every batch with every index: one dimension too many.",
             TRAP,
             batches_crossed,
+        ),
+        Misconception(
+            "no-batch-offset",
+            "Every cloud is read in cloud 0: where the points of all clouds are one list, an index "
+            "has to begin where its own cloud does.",
+            OPERATOR,
+            change=before(lambda x, index: (x[:1].expand_as(x), index)),
+        ),
+        Misconception(
+            "for-channels-last",
+            "This is the recipe for features [B, N, C], found in many repositories: it picks along "
+            "dimension 1. Here that is the channels, and points are last.",
+            OPERATOR,
+            for_channels_last,
+        ),
+        Misconception(
+            "wraps",
+            "Right, except that an index beyond the last point must be refused. Yours starts again "
+            "at the first.",
+            ALWAYS_THERE,
+            wrapped,
+        ),
+        Misconception(
+            "clamped",
+            "Right, except that an index beyond the last point must be refused. Yours reads the "
+            "last one.",
+            ALWAYS_THERE,
+            beyond_is_the_last,
         ),
     ),
     page=OPERATOR,
@@ -540,14 +678,6 @@ def point_zero(features: Tensor, index: Tensor, fill: float) -> Tensor:
     return picked_by_gather(features, index.clamp(min=0))
 
 
-def always_zero(features: Tensor, index: Tensor, fill: float) -> Tensor:
-    return padded_loop(features, index, 0.0)
-
-
-def zero_is_missing(features: Tensor, index: Tensor, fill: float) -> Tensor:
-    return padded_loop(features, index.where(index > 0, -1), fill)
-
-
 def times_a_mask(features: Tensor, index: Tensor, fill: float) -> Tensor:
     there = (index >= 0)[:, None]
     return padded_loop(features, index, 0.0) * there + fill * ~there
@@ -558,8 +688,16 @@ def shifted(features: Tensor, index: Tensor, fill: float) -> Tensor:
     return picked_by_gather(torch.cat([column, features], 2), index.clamp(min=0))
 
 
-def first_channel_padded(features: Tensor, index: Tensor, fill: float) -> Tensor:
-    return padded_loop(features[:, :1], index, fill)
+def first_neighbour(features: Tensor, index: Tensor, fill: float) -> tuple:
+    """Point 0 where the first is missing as well; a cloud without points has nobody to repeat."""
+    first = index[:, :1].clamp(min=0 if features.shape[2] else -1)
+    return features, index.where(index != -1, first), fill
+
+
+def mask_of_one_channel(features: Tensor, index: Tensor, fill: float) -> Tensor:
+    picked = picked_by_gather(features, index.clamp(min=0))
+    picked[(index < 0)[:, None]] = fill
+    return picked
 
 
 padded = Exercise(
@@ -573,7 +711,7 @@ padded = Exercise(
             "first-channel",
             "Your index has no channel axis of full size, so only channel 0 came back.",
             TRAP,
-            first_channel_padded,
+            change=after(lambda picked, *_: picked[:, :1]),
         ),
         Misconception(
             "refused",
@@ -586,24 +724,26 @@ padded = Exercise(
             "−1 read the last point of the cloud: it was counted from the end.",
             ALWAYS_THERE,
             last_point,
+            change=before(lambda x, index, fill: (x, index % x.shape[2], fill)),
         ),
         Misconception(
             "point-0",
             "Where nothing should be, the features of point 0 came back.",
             OPERATOR,
             point_zero,
+            change=before(lambda x, index, fill: (x, index.clamp(min=0), fill)),
         ),
         Misconception(
             "zero-is-missing",
             "Who asks for point 0 gets fill as well. Point 0 is a point like any other.",
             OPERATOR,
-            zero_is_missing,
+            change=before(lambda x, index, fill: (x, index.where(index > 0, -1), fill)),
         ),
         Misconception(
             "always-zero",
             "Missing points give 0, whatever fill is.",
             OPERATOR,
-            always_zero,
+            change=before(lambda x, index, fill: (x, index, 0.0)),
         ),
         Misconception(
             "times-a-mask",
@@ -617,6 +757,27 @@ padded = Exercise(
             "still counts from the old beginning.",
             OPERATOR,
             shifted,
+        ),
+        Misconception(
+            "first-neighbour",
+            "A missing point repeats the first of its list, as PointNet++ pads. Here "
+            "it gives fill.",
+            OPERATOR,
+            change=before(first_neighbour),
+        ),
+        Misconception(
+            "first-mask",
+            "What is missing in cloud 0 is missing in every cloud of yours. Each has its own −1s.",
+            OPERATOR,
+            change=before(
+                lambda x, index, fill: (x, index.clamp(min=0).where(index[:1] >= 0, -1), fill)
+            ),
+        ),
+        Misconception(
+            "mask-of-one-channel",
+            "A mask that indexes must have the full shape: it does not broadcast over channels.",
+            TRAP,
+            mask_of_one_channel,
         ),
     ),
     page=OPERATOR,
@@ -724,12 +885,9 @@ def negative_refused(input: Tensor, index: Tensor, dim: int) -> Tensor:
     return input.expand(wide).gather(dim, every)
 
 
-def negative_is_missing(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    return along_loop(input, index.clamp(min=0), dim).masked_fill(index < 0, 0)
-
-
-def negative_is_zero(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    return along_loop(input, index.clamp(min=0), dim)
+def as_numpy_take(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    picked = input.index_select(dim, index.flatten() % input.shape[dim])
+    return picked.unflatten(dim % input.ndim, index.shape)
 
 
 along = Exercise(
@@ -789,13 +947,33 @@ along = Exercise(
             "negative-is-missing",
             "A negative index counts from the end here; −1 does not mean missing.",
             ALWAYS_THERE,
-            negative_is_missing,
+            change=after(lambda out, x, index, dim: out.masked_fill(index < 0, 0)),
         ),
         Misconception(
             "negative-is-zero",
             "Your negative indices all read element 0. Here they count from the end.",
             ALWAYS_THERE,
-            negative_is_zero,
+            change=before(lambda x, index, dim: (x, index.clamp(min=0), dim)),
+        ),
+        Misconception(
+            "last-dim",
+            "You always work along the last dimension, whatever dim says.",
+            DIMENSIONS,
+            or_refused(lambda input, index, dim: along_loop(input, index, -1)),
+        ),
+        Misconception(
+            "counted-in-memory",
+            "Your index counts through the whole input, as torch.take does. Here it counts along "
+            "dim only.",
+            RULE,
+            or_refused(lambda input, index, dim: input.flatten()[index]),
+        ),
+        Misconception(
+            "whole-slices",
+            "Each entry of your index picks a whole slice, and all axes of the index came into the "
+            "result, as in NumPy's take. Here an entry picks one element.",
+            RULE,
+            as_numpy_take,
         ),
     ),
     page=SHAPES,

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, quoted, same
-from .exercise import KINDS, Case, Exercise, Misconception, Refusal
+from .exercise import KINDS, Case, Exercise, Misconception, RefusalError
 from .report import Report
 
 STEPS = 300  # on a large input; less is no loop
@@ -102,7 +102,7 @@ class Trial:
             return False
         if self.got.error is not None and other.error is not None:
             refused = self.case.refuse is not None and other.error.is_a(*kinds(self.case.refuse))
-            if other.error.is_a(Refusal) or (refused and self.fault is None):
+            if other.error.is_a(RefusalError) or (refused and self.fault is None):
                 return True
         if self.got.error is not None or other.error is not None:
             return said(self.got.error) == said(other.error)

@@ -1,6 +1,7 @@
 """Chapter 2's exercises: a dense grid, the mean, a permutation, gather's backward, two maxima."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 
 import torch
@@ -8,7 +9,17 @@ from torch import Generator, Tensor
 
 from gather3d.indexing import scatter_points
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided, transposed
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    after,
+    before,
+    integers,
+    numbers,
+    strided,
+    transposed,
+)
 
 RULE = "02-scatter#the-rule"
 MEET = "02-scatter#when-two-meet"
@@ -46,6 +57,26 @@ def add_up(values: Tensor, index: Tensor, size: int) -> Tensor:
 def count(values: Tensor, index: Tensor, size: int) -> Tensor:
     """How many values meet in each slot, [B, 1, size]."""
     return add_up(torch.ones_like(values[:, :1]), index, size)
+
+
+def all_in_the_first(out: Tensor, *_) -> Tensor:
+    """What all batches hold, in batch 0."""
+    return torch.cat([out.sum(0, keepdim=True), torch.zeros_like(out[1:])])[: len(out)]
+
+
+def first_channel_alone(out: Tensor, *_) -> Tensor:
+    return torch.cat([out[:, :1], torch.zeros_like(out[:, 1:])], 1)
+
+
+def mask_of_batch_0(values: Tensor, index: Tensor, size: int) -> tuple:
+    return values, index.clamp(min=0).where(index[:1] >= 0, -1), size
+
+
+FIRST_MASK = (
+    "first-mask",
+    "What is missing in batch 0 is missing in every batch of yours. Each has its own −1s.",
+    MASK,
+)
 
 
 def keep_the_last(values: Tensor, index: Tensor, size: int) -> Tensor:
@@ -110,41 +141,17 @@ def to_dense_cases(g: Generator) -> Iterator[Case]:
     yield sent([[0, -2], [1, 2]], 5, "refused", refuse=wrong)
 
 
-def dense_first_channel(values: Tensor, index: Tensor, size: int) -> Tensor:
-    out = torch.zeros_like(to_dense_loop(values, index, size))
-    out[:, :1] = to_dense_loop(values[:, :1], index, size)
-    return out
-
-
-def dense_missing_last(values: Tensor, index: Tensor, size: int) -> Tensor:
-    return to_dense_loop(values, index.where(index != -1, size - 1), size)
-
-
-def dense_missing_first(values: Tensor, index: Tensor, size: int) -> Tensor:
-    return to_dense_loop(values, index.clamp(min=0), size)
-
-
-def dense_spare_slot(values: Tensor, index: Tensor, size: int) -> Tensor:
-    return to_dense_loop(values, index.where(index >= 0, size), size + 1)
-
-
 def dense_along_channels(values: Tensor, index: Tensor, size: int) -> Tensor:
     out = values.new_zeros(*values.shape[:2], size)
     return out.scatter_add(1, every_channel(values, index), values)
 
 
-def dense_first_batch(values: Tensor, index: Tensor, size: int) -> Tensor:
-    return to_dense_loop(values, index[:1].expand_as(index), size)
-
-
-def dense_no_offset(values: Tensor, index: Tensor, size: int) -> Tensor:
-    out = torch.zeros_like(to_dense_loop(values, index, size))
-    out[0] = sum(to_dense_loop(values, index, size))
-    return out
-
-
 def dense_gathers(values: Tensor, index: Tensor, size: int) -> Tensor:
     return values.gather(2, every_channel(values, index))
+
+
+def keep_the_first(values: Tensor, index: Tensor, size: int) -> Tensor:
+    return keep_the_last(values.flip(2), index.flip(1), size)
 
 
 to_dense = Exercise(
@@ -159,7 +166,7 @@ to_dense = Exercise(
             "Only channel 0 arrives: the index visits one channel, and nothing broadcasts it "
             "to the others.",
             "01-gather#the-trap",
-            dense_first_channel,
+            change=after(first_channel_alone),
         ),
         Misconception(
             "overwrites",
@@ -173,19 +180,19 @@ to_dense = Exercise(
             "What is missing lands in the last slot: Python and PyTorch's indexing read −1 as "
             "the last place. Here it goes nowhere.",
             MASK,
-            dense_missing_last,
+            change=before(lambda v, index, size: (v, index.where(index != -1, size - 1), size)),
         ),
         Misconception(
             "missing-to-zero",
             "What is missing is added to slot 0. It is a slot like any other; −1 goes nowhere.",
             MASK,
-            dense_missing_first,
+            change=before(lambda v, index, size: (v, index.clamp(min=0), size)),
         ),
         Misconception(
             "spare-slot",
             "The result has one slot more than size.",
             OPERATOR,
-            dense_spare_slot,
+            change=before(lambda v, index, size: (v, index.where(index >= 0, size), size + 1)),
         ),
         Misconception(
             "dim-1",
@@ -198,14 +205,14 @@ to_dense = Exercise(
             "first-batch",
             "Every batch is sent with the index of batch 0.",
             OPERATOR,
-            dense_first_batch,
+            change=before(lambda v, index, size: (v, index[:1].expand_as(index), size)),
         ),
         Misconception(
             "no-batch-offset",
             "All batches land in batch 0: a flat index that does not count the batch is the "
             "same for each of them.",
             RULE,
-            dense_no_offset,
+            change=after(all_in_the_first),
         ),
         Misconception(
             "gathers",
@@ -214,6 +221,20 @@ to_dense = Exercise(
             RULE,
             dense_gathers,
         ),
+        Misconception(
+            "mean",
+            "This is the mean of those that meet; wanted is their sum.",
+            MEET,
+            change=after(lambda out, *given: out / count(*given).clamp(min=1)),
+        ),
+        Misconception(
+            "keeps-the-first",
+            "Where several meet, the first stays and the others are dropped, as when voxels are "
+            "made unique. Wanted is their sum.",
+            MEET,
+            keep_the_first,
+        ),
+        Misconception(*FIRST_MASK, change=before(mask_of_batch_0)),
     ),
     page=OPERATOR,
     without=("scatter_points",),
@@ -298,18 +319,19 @@ def mean_missing_counted(values: Tensor, index: Tensor, size: int) -> Tensor:
     return add_up(values, index, size) / met_here.clamp(min=1)
 
 
-def mean_missing_last(values: Tensor, index: Tensor, size: int) -> Tensor:
-    return scatter_mean_loop(values, index % size, size)
-
-
 def mean_all_batches(values: Tensor, index: Tensor, size: int) -> Tensor:
     met_anywhere = count(values, index, size).sum(0)
     return add_up(values, index, size) / met_anywhere.clamp(min=1)
 
 
-def mean_first_channel(values: Tensor, index: Tensor, size: int) -> Tensor:
-    out = scatter_mean_loop(values, index, size)
-    out[:, 1:] = 0
+def halved_each_time(values: Tensor, index: Tensor, size: int) -> Tensor:
+    out, met_before = values.new_zeros(*values.shape[:2], size), set()
+    for b, m in product(*map(range, index.shape)):
+        k = int(index[b, m])
+        if k >= 0:
+            old = out[b, :, k] if (b, k) in met_before else values[b, :, m]
+            out[b, :, k] = (old + values[b, :, m]) / 2
+            met_before.add((b, k))
     return out
 
 
@@ -363,7 +385,7 @@ scatter_mean = Exercise(
             "What is missing lands in the last slot: Python and PyTorch's indexing read −1 as "
             "the last place. Here it goes nowhere.",
             MASK,
-            mean_missing_last,
+            change=before(lambda v, index, size: (v, index % size, size)),
         ),
         Misconception(
             "counts-all-batches",
@@ -376,7 +398,7 @@ scatter_mean = Exercise(
             "Only channel 0 arrives: the index visits one channel, and nothing broadcasts it "
             "to the others.",
             "01-gather#the-trap",
-            mean_first_channel,
+            change=after(first_channel_alone),
         ),
         Misconception(
             "overwrites",
@@ -385,6 +407,27 @@ scatter_mean = Exercise(
             MEET,
             keep_the_last,
         ),
+        Misconception(
+            "counts-channels",
+            "Your count goes over the channels, too: C values of one point are counted as C "
+            "points.",
+            OPERATOR,
+            change=after(lambda out, values, *_: out / max(1, values.shape[1])),
+        ),
+        Misconception(
+            "divides-by-size",
+            "Every slot is divided by the number of slots, and not by how many met in it.",
+            OPERATOR,
+            lambda values, index, size: add_up(values, index, size) / max(1, size),
+        ),
+        Misconception(
+            "halves",
+            "You take the mean of the old mean and the new value. The last one to come counts one "
+            "half then, and the first ones next to nothing.",
+            MEET,
+            halved_each_time,
+        ),
+        Misconception(*FIRST_MASK, change=before(mask_of_batch_0)),
     ),
     page=OPERATOR,
     without=("scatter_reduce", "scatter_reduce_", "scatter_points"),
@@ -459,10 +502,6 @@ def invert_along_batches(p: Tensor) -> Tensor:
     return p.argsort(dim=0, stable=True)
 
 
-def invert_first_batch(p: Tensor) -> Tensor:
-    return invert_permutation_loop(p[:1].expand_as(p))
-
-
 def invert_no_offset(p: Tensor) -> Tensor:
     B, N = p.shape
     inverse = torch.zeros_like(p)
@@ -512,7 +551,7 @@ invert = Exercise(
             "first-batch",
             "Every row is the inverse of row 0; each batch has a permutation of its own.",
             OPERATOR,
-            invert_first_batch,
+            change=before(lambda p: (p[:1].expand_as(p),)),
         ),
         Misconception(
             "no-batch-offset",
@@ -526,6 +565,31 @@ invert = Exercise(
             "p is read backwards. That reverses the places and undoes nothing.",
             MATRIX,
             invert_flipped,
+        ),
+        Misconception(
+            "descending",
+            "The order is turned round: the place of the highest number comes first.",
+            MATRIX,
+            change=after(lambda inverse, p: inverse.flip(1)),
+        ),
+        Misconception(
+            "mirrored",
+            "You count the numbers of p from the other end. That undoes nothing.",
+            MATRIX,
+            lambda p: p.shape[1] - 1 - p,
+        ),
+        Misconception(
+            "offset-left",
+            "The numbers still count through all batches: what was added for a flat index has to "
+            "go again.",
+            RULE,
+            change=after(lambda inverse, p: inverse + p.shape[1] * torch.arange(len(p))[:, None]),
+        ),
+        Misconception(
+            "counts-from-one",
+            "Your places count from 1; in PyTorch the first is 0.",
+            RULE,
+            change=after(lambda inverse, p: inverse + 1),
         ),
     ),
     page=MATRIX,
@@ -587,9 +651,11 @@ def backward_gathers(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> 
     return grad_out.gather(dim, index)
 
 
-def backward_overwrites(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> Tensor:
+def backward_overwrites(
+    grad_out: Tensor, dim: int, index: Tensor, input_shape, order=iter
+) -> Tensor:
     grad = grad_out.new_zeros(input_shape)
-    for position in product(*map(range, index.shape)):
+    for position in order(list(product(*map(range, index.shape)))):
         source = list(position)
         source[dim] = int(index[position])
         grad[tuple(source)] = grad_out[position]
@@ -606,10 +672,6 @@ def backward_index_shape(grad_out: Tensor, dim: int, index: Tensor, input_shape)
     return gather_backward_loop(grad_out, dim, index, tuple(shape))
 
 
-def backward_counts(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> Tensor:
-    return gather_backward_loop(torch.ones_like(grad_out), dim, index, input_shape)
-
-
 def backward_negative_dim(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> Tensor:
     if dim >= 0:
         return gather_backward_loop(grad_out, dim, index, input_shape)
@@ -624,6 +686,15 @@ def backward_last_dim(grad_out: Tensor, dim: int, index: Tensor, input_shape) ->
 
 def backward_first_dim(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> Tensor:
     return grad_out.new_zeros(input_shape).scatter_add(0, index, grad_out)
+
+
+def backward_counted_in_memory(grad_out: Tensor, dim: int, index: Tensor, input_shape) -> Tensor:
+    flat = grad_out.new_zeros(input_shape).flatten()
+    return flat.scatter_add(0, index.flatten(), grad_out.flatten()).reshape(input_shape)
+
+
+def backward_averages(out: Tensor, grad_out: Tensor, *where) -> Tensor:
+    return out / gather_backward_loop(torch.ones_like(grad_out), *where).clamp(min=1)
 
 
 backward = Exercise(
@@ -665,7 +736,7 @@ backward = Exercise(
             "counts",
             "This is how often each element is read: grad_out has no part in it.",
             MATRIX,
-            backward_counts,
+            change=before(lambda grad, *where: (torch.ones_like(grad), *where)),
         ),
         Misconception(
             "negative-dim",
@@ -685,6 +756,27 @@ backward = Exercise(
             "You always work along dimension 0, whatever dim says.",
             RULE,
             backward_first_dim,
+        ),
+        Misconception(
+            "averages",
+            "An element that is read twice gets the mean of both gradients. Each of its effects "
+            "counts in full.",
+            MEET,
+            change=after(backward_averages),
+        ),
+        Misconception(
+            "keeps-the-first",
+            "An element that is read twice gets the first of the two gradients. It had an effect "
+            "on both outputs, so both count.",
+            MEET,
+            partial(backward_overwrites, order=reversed),
+        ),
+        Misconception(
+            "counted-in-memory",
+            "Your index counts through the whole input, as it lies in memory. In gather it counts "
+            "along dim only.",
+            "01-gather#the-rule",
+            backward_counted_in_memory,
         ),
     ),
     page=GRADIENT,
@@ -771,15 +863,6 @@ def second_distinct(z: Tensor, flat: Tensor, size: int) -> Tensor:
     return second_cell_by_cell(z, flat, size, below_the_highest)
 
 
-def second_from_zero(z: Tensor, flat: Tensor, size: int) -> Tensor:
-    found = second_highest_loop(z, flat, size)
-    return found.masked_fill(flat.bincount(minlength=size) < 2, 0)
-
-
-def second_above_zero(z: Tensor, flat: Tensor, size: int) -> Tensor:
-    return second_highest_loop(z, flat, size).clamp(min=0)
-
-
 def second_lowest(z: Tensor, flat: Tensor, size: int) -> Tensor:
     found = -second_highest_loop(-z, flat, size)
     return found.where(found.isfinite(), float("-inf"))
@@ -814,6 +897,22 @@ def second_highest_sorted(z: Tensor, flat: Tensor, size: int) -> Tensor:
     return out.scatter_reduce(0, cell[:-1][followed], z[:-1][followed], "amax")
 
 
+def second_of_all(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    out = z.new_full((size,), float("-inf"))
+    if len(z) > 1:
+        out[flat] = z.sort().values[-2]
+    return out
+
+
+def second_third(z: Tensor, flat: Tensor, size: int) -> Tensor:
+    out = z.new_full((size,), float("-inf"))
+    for k in range(size):
+        here = z[flat == k].sort(descending=True).values
+        if len(here) > 2:
+            out[k] = here[2]
+    return out
+
+
 second_highest = Exercise(
     id="scatter.second_highest",
     name="second_highest",
@@ -844,13 +943,15 @@ second_highest = Exercise(
             "starts-at-zero",
             "A cell with fewer than two values holds 0: a height like any other. Wanted is −∞.",
             OPERATOR,
-            second_from_zero,
+            change=after(
+                lambda out, z, flat, size: out.masked_fill(flat.bincount(minlength=size) < 2, 0)
+            ),
         ),
         Misconception(
             "never-below-zero",
             "No cell is below 0: the 0 that it held before takes part in your maximum.",
             MEET,
-            second_above_zero,
+            change=after(lambda out, *_: out.clamp(min=0)),
         ),
         Misconception(
             "lowest",
@@ -871,6 +972,31 @@ second_highest = Exercise(
             "cell.",
             SORT,
             second_of_the_list,
+        ),
+        Misconception(
+            "all-cells",
+            "This is the second highest of all values, in every cell. Each cell has its own.",
+            MEET,
+            second_of_all,
+        ),
+        Misconception(
+            "third",
+            "You go one place too far: this is the third highest.",
+            SORT,
+            second_third,
+        ),
+        Misconception(
+            "nan-for-none",
+            "A cell with fewer than two values holds nan. Wanted is −∞, which a maximum passes by.",
+            OPERATOR,
+            change=after(lambda out, *_: out.masked_fill(out.isinf(), float("nan"))),
+        ),
+        Misconception(
+            "finite-start",
+            "A cell with fewer than two values holds the lowest number of its dtype, or another "
+            "very low one. Wanted is −∞.",
+            OPERATOR,
+            change=after(lambda out, *_: out.masked_fill(out.isinf(), torch.finfo(out.dtype).min)),
         ),
     ),
     page=SORT,
