@@ -888,6 +888,12 @@ def lowest_and_finite(z, flat, size):
     return torch.where(lowest.isinf(), torch.finfo(z.dtype).min, lowest)
 
 
+def mean_assigned_with_spare(values, index, size):
+    out = values.new_zeros(len(values), size + 1, values.shape[1])
+    out[torch.arange(len(values))[:, None], index] = values.mT  # −1 goes to the spare slot
+    return out[:, :size].mT
+
+
 RIGHT = {
     "scatter.to_dense": [
         dense_shift_by_one,
@@ -972,6 +978,7 @@ WRONG = {
         mean_mask_of_the_first: "first-mask",
         mean_nan_and_wrapped: "empty-nan+wraps",
         mean_assigned_and_wrapped: "wraps+overwrites",
+        mean_assigned_with_spare: "overwrites",
     },
     "scatter.invert": {
         invert_argsort: "forbidden",

@@ -758,6 +758,128 @@ def touch_flattened_wrong(coords):
     return touch_compare(coords).T.reshape(-1, 27)
 
 
+# ---- from other people's repositories, and two mistakes at once
+
+
+def coords_from_own_minimum(points, voxel_size, origin):
+    shifted = points - points.min(dim=0).values if points.numel() else points
+    return torch.div(shifted, voxel_size, rounding_mode="floor").long().flip(-1)
+
+
+def coords_made_positive(points, voxel_size, origin):
+    out = coords_floor(points, voxel_size, origin)
+    return out - out.min(0, keepdim=True).values if out.numel() else out
+
+
+def coords_half_and_cut(points, voxel_size, origin):
+    return torch.trunc((points - origin) / voxel_size + 0.5).flip(1).to(torch.int64)
+
+
+def coords_ceil(points, voxel_size, origin):
+    return torch.ceil((points - origin) / voxel_size)[:, [2, 1, 0]].long()
+
+
+def coords_rounded_and_xyz(points, voxel_size, origin):
+    return torch.round((points - origin) / voxel_size).long()
+
+
+def coords_xyz_as_float(points, voxel_size, origin):
+    return ((points - origin) / voxel_size).floor()
+
+
+def coords_own_minimum_and_xyz(points, voxel_size, origin):
+    origin = points.min(0).values if len(points) else origin
+    return torch.floor((points - origin) / voxel_size).long()
+
+
+def ravel_powers(coords, shape):
+    k = max(shape)
+    return (coords.long() * torch.tensor([k**3, k**2, k, 1])).sum(-1)
+
+
+def ravel_hash(coords, shape):
+    if not coords.numel():
+        return coords.new_zeros(len(coords)).long()
+    moved = coords.long() - coords.long().min(0).values
+    size, out = moved.max(0).values + 1, torch.zeros(len(coords), dtype=torch.int64)
+    for axis in range(3):
+        out = (out + moved[:, axis]) * size[axis + 1]
+    return out + moved[:, 3]
+
+
+def ravel_bxyz(coords, shape):
+    b, x, y, z = coords.long().T
+    return ((b * shape[0] + z) * shape[1] + y) * shape[2] + x
+
+
+def ravel_xyzb(coords, shape):
+    x, y, z, b = coords.long().T
+    return b * shape[0] * shape[1] * shape[2] + (z * shape[1] + y) * shape[2] + x
+
+
+def ravel_int32_without_batch(coords, shape):
+    return (coords[:, 1] * shape[1] + coords[:, 2]) * shape[2] + coords[:, 3]
+
+
+def ravel_int32_z_first(coords, shape):
+    b, z, y, x = coords.unbind(1)
+    return ((b * shape[2] + x) * shape[1] + y) * shape[0] + z
+
+
+def knn_without_idx_base(features, index):
+    rows = features.movedim(1, 2).reshape(-1, features.shape[1])
+    return rows[index].movedim(-1, 1)
+
+
+def knn_index_points(points, idx):
+    batch = torch.arange(points.shape[0]).view(-1, 1, 1).expand_as(idx)
+    return points[batch, idx, :]
+
+
+def knn_first_and_last(features, index):
+    return features.movedim(1, 2).reshape(-1, features.shape[1])[index]
+
+
+def knn_one_channel_k_first(features, index):
+    return knn_no_expand(features, index).transpose(2, 3)
+
+
+def first_pointnet2(inverse, size, k):
+    out = first_by_search(inverse, size, k)
+    if k:
+        first = out[:, 0].view(size, 1).repeat(1, k)
+        out[out < 0] = first[out < 0]
+    return out
+
+
+def first_zero_and_transposed(inverse, size, k):
+    return torch.relu(first_by_search(inverse, size, k)).T
+
+
+def touch_batch_of_row_0(coords):
+    out = torch.full((len(coords), 27), -1)
+    rows = {tuple(row): i for i, row in enumerate(coords.tolist())}
+    for v, (_, *zyx) in enumerate(coords.tolist()):
+        for t, step in enumerate(offsets_of_27().tolist()):
+            key = (coords[0, 0].item(), *(a + b for a, b in zip(zyx, step[-3:], strict=True)))
+            out[v, t] = rows.get(key, -1)
+    return out
+
+
+def touch_in_a_grid_from_0(coords):
+    out = touch_tap_by_tap(coords)
+    outside = (moved(coords, offsets_of_27()) < 0).any(-1) if len(coords) else out > 0
+    return out.masked_fill(outside, -1)
+
+
+def touch_minus_and_zero(coords):
+    return touch_minus(coords).clamp(min=0)
+
+
+def touch_mixed_and_dx_slowest(coords):
+    return touch_dx_outer(torch.nn.functional.pad(coords[:, 1:], (1, 0)))
+
+
 RIGHT = {
     "voxels.coords": [
         coords_floor,
@@ -807,7 +929,14 @@ WRONG = {
         coords_half_precision: "fails-large",
         coords_loop: "python-loop",
         coords_view: "fails-strided",
-        coords_without_flip_and_floor: None,
+        coords_without_flip_and_floor: "trunc+xyz",
+        coords_from_own_minimum: "own-minimum",
+        coords_made_positive: "own-minimum-of-voxels",
+        coords_half_and_cut: "half-then-cut",
+        coords_ceil: "ceil",
+        coords_rounded_and_xyz: "round+xyz",
+        coords_xyz_as_float: "xyz+float",
+        coords_own_minimum_and_xyz: "xyz+own-minimum",
     },
     "voxels.ravel": {
         ravel_int32: "never-converted",
@@ -825,6 +954,12 @@ WRONG = {
         ravel_list: "python-loop",
         ravel_as_python: "wrong-type",
         ravel_of_each: "python-loop",
+        ravel_powers: "one-size",
+        ravel_hash: "own-range",
+        ravel_bxyz: "bxyz",
+        ravel_xyzb: "batch-last",
+        ravel_int32_without_batch: "never-converted+no-batch",
+        ravel_int32_z_first: "never-converted+z-fastest",
     },
     "voxels.knn_features": {
         knn_plain_gather: "index-as-it-is",
@@ -838,7 +973,7 @@ WRONG = {
         knn_viewed_and_permuted: "order-turned",
         knn_index_transposed: "order-joined",
         knn_mean: "mean",
-        knn_maximum: "wrong-shape",
+        knn_maximum: "maximum",
         knn_inferred_size: "fails-empty",
         knn_view: "fails-strided",
         knn_still_flat: "wrong-shape",
@@ -846,6 +981,10 @@ WRONG = {
         knn_detached: "no-gradient",
         knn_as_float: "wrong-dtype",
         knn_index_changed: "in-place",
+        knn_without_idx_base: "no-batch-offset",
+        knn_index_points: "for-channels-last",
+        knn_first_and_last: "no-batch-offset+channels-last",
+        knn_one_channel_k_first: "first-channel+k-before-v",
     },
     "voxels.first_points": {
         first_from_the_end: "last-points",
@@ -859,13 +998,15 @@ WRONG = {
         first_with_sentinel: "none-is-count",
         first_of_unique: "empty-voxels-dropped",
         first_as_wide_as_it_is: "too-narrow",
-        first_overwritten: None,
+        first_overwritten: "last-place-overwritten",
         first_by_dictionary: "python-loop",
         first_by_voxel: "python-loop",
         first_as_float: "wrong-dtype",
-        first_k_by_size: "wrong-shape",
+        first_k_by_size: "transposed",
         first_sorted_in_place: "in-place",
         first_as_lists: "wrong-type",
+        first_pointnet2: "padded-with-first",
+        first_zero_and_transposed: "none-is-zero+transposed",
     },
     "voxels.neighbours": {
         touch_dx_outer: "dx-slowest",
@@ -881,11 +1022,15 @@ WRONG = {
         touch_others_only: "not-itself",
         touch_26: "without-the-middle",
         touch_six_faces: "faces-only",
-        touch_taps_first: "wrong-shape",
+        touch_taps_first: "taps-first",
         touch_dictionary: "python-loop",
         touch_float_keys: "fails-large",
         touch_moves_the_input: "in-place",
         touch_int32: "wrong-dtype",
-        touch_flattened_wrong: None,
+        touch_flattened_wrong: "not-permuted",
+        touch_batch_of_row_0: "first-batch",
+        touch_in_a_grid_from_0: "negative-dropped",
+        touch_minus_and_zero: "signs-turned+none-is-zero",
+        touch_mixed_and_dx_slowest: "dx-slowest+batches-mixed",
     },
 }

@@ -9,7 +9,17 @@ from torch import Generator, Tensor
 from gather3d.indexing import gather_points, ravel_index
 from gather3d.voxels import neighbour_index
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided, transposed
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    after,
+    before,
+    integers,
+    numbers,
+    strided,
+    transposed,
+)
 
 FLOOR = "05-voxels#floor-and-turn-xyz-into-zyx"
 TRUNC = "05-voxels#trunc-is-not-floor"
@@ -68,40 +78,20 @@ def truncated(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
     return ((points - origin) / voxel_size).long().flip(1)
 
 
-def rounded(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return ((points - origin) / voxel_size).round().long().flip(1)
-
-
-def still_xyz(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return voxel_coords_fast(points, voxel_size, origin).flip(1)
-
-
-def points_turned(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return still_xyz(points, voxel_size, origin).flip(0)
-
-
-def without_origin(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return voxel_coords_fast(points, voxel_size, 0 * origin)
-
-
-def origin_in_voxels(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return torch.floor(points / voxel_size - origin).long().flip(1)
-
-
-def origin_not_turned(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return voxel_coords_fast(points, voxel_size, origin.flip(0))
-
-
 def multiplied(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
     return voxel_coords_fast(points, 1 / voxel_size, origin)
 
 
-def nothing_below(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return voxel_coords_fast(points, voxel_size, origin).clamp(min=0)
+def from_the_lowest(points: Tensor, voxel_size: float, origin: Tensor) -> tuple:
+    return points, voxel_size, points.amin(0) if len(points) else origin
 
 
-def not_converted(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return torch.floor((points - origin) / voxel_size).flip(1)
+def half_and_cut(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return ((points - origin) / voxel_size + 0.5).long().flip(1)
+
+
+def rounded_up(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
+    return ((points - origin) / voxel_size).ceil().long().flip(1)
 
 
 coords = Exercise(
@@ -123,57 +113,83 @@ coords = Exercise(
             "You went to the nearest whole number: points in the upper half of a voxel land in "
             "the next one.",
             FLOOR,
-            rounded,
+            change=before(lambda p, size, origin: (p + size / 2, size, origin)),
         ),
         Misconception(
             "xyz",
             "The numbers are right, their order is not: points are x, y, z, voxels are z, y, x.",
             FLOOR,
-            still_xyz,
+            change=after(lambda out, *_: out.flip(1)),
         ),
         Misconception(
             "points-turned",
             "The flip went along the wrong axis: it reversed the order of the points, not that "
             "of the coordinates.",
             FLOOR,
-            points_turned,
+            change=after(lambda out, *_: out.flip(0, 1)),
         ),
         Misconception(
             "no-origin",
             "The origin has no effect: voxel (0, 0, 0) begins there, not at 0 metres.",
             FLOOR,
-            without_origin,
+            change=before(lambda p, size, origin: (p, size, 0 * origin)),
         ),
         Misconception(
             "origin-late",
             "The origin is in metres, and you subtracted it from a number of voxels.",
             FLOOR,
-            origin_in_voxels,
+            change=before(lambda p, size, origin: (p, size, origin * size)),
         ),
         Misconception(
             "origin-zyx",
             "The origin is x, y, z; it met coordinates that were already z, y, x.",
             FLOOR,
-            origin_not_turned,
+            change=before(lambda p, size, origin: (p, size, origin.flip(0))),
         ),
         Misconception(
             "multiplied",
             "You multiplied by the voxel size: smaller voxels must give larger coordinates.",
             FLOOR,
-            multiplied,
+            change=before(lambda p, size, origin: (p, 1 / size, origin)),
         ),
         Misconception(
             "clamped",
             "Points below the origin were moved into the grid: their coordinates are negative.",
             FLOOR,
-            nothing_below,
+            change=after(lambda out, *_: out.clamp(min=0)),
         ),
         Misconception(
             "float",
             "The values are right, but they are floats: floor gives whole numbers, not integers. "
             "Voxel coordinates are int64.",
             TYPES,
-            not_converted,
+            change=after(lambda out, points, *_: out.to(points.dtype)),
+        ),
+        Misconception(
+            "own-minimum",
+            "You count from the lowest point of the cloud. Voxel (0, 0, 0) begins at the origin, "
+            "for this cloud and for the next.",
+            FLOOR,
+            change=before(from_the_lowest),
+        ),
+        Misconception(
+            "own-minimum-of-voxels",
+            "You subtract the lowest coordinate in the end, so that nothing is negative. Two "
+            "clouds with one origin would no longer fit together.",
+            FLOOR,
+            change=after(lambda out, *_: out - out.amin(0) if len(out) else out),
+        ),
+        Misconception(
+            "half-then-cut",
+            "You add one half and cut: half a voxel too high, and towards zero below it.",
+            TRUNC,
+            half_and_cut,
+        ),
+        Misconception(
+            "ceil",
+            "You round up: a point between two walls gets the number of the wall behind it.",
+            FLOOR,
+            rounded_up,
         ),
     ),
     page=FLOOR,
@@ -226,14 +242,6 @@ def ravel_cases(g: Generator) -> Iterator[Case]:
     yield case(4, 3, (2000, 3000, 4000), "large", torch.int32, low=600)
 
 
-def z_fastest(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return ravel_loop(coords[:, [0, 3, 2, 1]], shape[::-1])
-
-
-def no_batch(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return weighed(coords, (0, shape[1] * shape[2], shape[2], 1))
-
-
 def sizes_as_strides(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return weighed(coords, (math.prod(shape), *shape))
 
@@ -258,19 +266,16 @@ def batch_without_depth(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return weighed(coords, (H * W, H * W, W, 1))
 
 
-def converted_late(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return never_converted(coords, shape).long()
-
-
-def never_converted(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    D, H, W = shape
-    b, z, y, x = coords.unbind(1)
-    return ((b * D + z) * H + y) * W + x
-
-
 def weighed(coords: Tensor, strides: tuple[int, int, int, int]) -> Tensor:
     """A flat index with any strides."""
     return (coords.long() * coords.new_tensor(strides, dtype=torch.int64)).sum(1)
+
+
+def in_its_own_range(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    if not len(coords):
+        return coords.new_zeros(0, dtype=torch.int64)
+    coords = coords.long() - coords.amin(0)
+    return ravel_loop(coords, (coords.amax(0) + 1).tolist()[1:])
 
 
 ravel = Exercise(
@@ -285,26 +290,26 @@ ravel = Exercise(
             "The result has the type of the coordinates. A flat index in int32 overflows in a "
             "grid of more than 2³¹ cells.",
             TYPES,
-            never_converted,
+            change=after(lambda out, coords, _: out.to(coords.dtype)),
         ),
         Misconception(
             "converted-late",
             "The products were computed in the type of the coordinates and had overflowed before "
             "you converted them.",
             TYPES,
-            converted_late,
+            change=after(lambda out, coords, _: out.to(coords.dtype).long()),
         ),
         Misconception(
             "z-fastest",
             "Your index runs fastest along z. A volume lies in memory with x fastest.",
             KEY,
-            z_fastest,
+            change=before(lambda coords, shape: (coords[:, [0, 3, 2, 1]], shape[::-1])),
         ),
         Misconception(
             "no-batch",
             "The batch has no effect: voxels at the same place in two samples get one number.",
             KEY,
-            no_batch,
+            change=before(lambda coords, shape: (coords * coords.new_tensor([0, 1, 1, 1]), shape)),
         ),
         Misconception(
             "sizes-as-strides",
@@ -337,6 +342,31 @@ ravel = Exercise(
             "A step to the next sample moves by one slice only: samples overlap.",
             KEY,
             batch_without_depth,
+        ),
+        Misconception(
+            "one-size",
+            "You count with one size on every axis. The grid is not a cube.",
+            KEY,
+            change=before(lambda coords, shape: (coords, (max(shape),) * 3)),
+        ),
+        Misconception(
+            "own-range",
+            "Your grid is the box around these voxels, as in hashes of coordinates. The position "
+            "in the volume of the given shape is wanted, whichever voxels there are.",
+            KEY,
+            in_its_own_range,
+        ),
+        Misconception(
+            "bxyz",
+            "You read a row as (b, x, y, z), the order of some libraries. Here it is (b, z, y, x).",
+            KEY,
+            change=before(lambda coords, shape: (coords[:, [0, 3, 2, 1]], shape)),
+        ),
+        Misconception(
+            "batch-last",
+            "You read a row as (x, y, z, b), the order of some libraries. Here it is (b, z, y, x).",
+            KEY,
+            change=before(lambda coords, shape: (coords.flip(1), shape)),
         ),
     ),
     page=KEY,
@@ -394,42 +424,12 @@ def four_dimensions(features: Tensor, index: Tensor) -> Tensor:
     return features.gather(2, index[:, None].expand(-1, features.shape[1], -1, -1))
 
 
-def first_channel(features: Tensor, index: Tensor) -> Tensor:
-    return voxel_features_loop(features[:, :1], index)
-
-
 def index_of_the_first_batch(features: Tensor, index: Tensor) -> Tensor:
     return features[:, :, index[0]]
 
 
 def batches_crossed(features: Tensor, index: Tensor) -> Tensor:
     return features[:, :, index]
-
-
-def channels_last(features: Tensor, index: Tensor) -> Tensor:
-    return voxel_features_loop(features, index).movedim(1, -1)
-
-
-def k_before_v(features: Tensor, index: Tensor) -> Tensor:
-    return voxel_features_loop(features, index).mT
-
-
-def unflattened_as_kv(features: Tensor, index: Tensor) -> Tensor:
-    picked = voxel_features_loop(features, index)
-    return picked.reshape(picked.mT.shape)
-
-
-def unflattened_as_kv_and_turned(features: Tensor, index: Tensor) -> Tensor:
-    return unflattened_as_kv(features, index).mT
-
-
-def flattened_as_kv(features: Tensor, index: Tensor) -> Tensor:
-    picked = voxel_features_loop(features, index)
-    return picked.mT.reshape(picked.shape)
-
-
-def mean_over_k(features: Tensor, index: Tensor) -> Tensor:
-    return voxel_features_loop(features, index).mean(-1)
 
 
 ORDER = (
@@ -461,13 +461,14 @@ knn_features = Exercise(
             "first-channel",
             "Only channel 0 came back: gather gives as many channels as the index has.",
             AXIS,
-            first_channel,
+            change=after(lambda out, *_: out[:, :1]),
         ),
         Misconception(
             "first-batch",
             "Every sample is read with the index of sample 0.",
             AXIS,
             index_of_the_first_batch,
+            change=before(lambda x, index: (x, index[:1].expand_as(index))),
         ),
         Misconception(
             "crossed",
@@ -479,22 +480,49 @@ knn_features = Exercise(
             "channels-last",
             "The features are right, the layout is not: channels come before voxels.",
             AXIS,
-            channels_last,
+            change=after(lambda out, *_: out.movedim(1, -1)),
         ),
         Misconception(
             "k-before-v",
             "The features are right, but K stands before V.",
             AXIS,
-            k_before_v,
+            change=after(lambda out, *_: out.mT),
         ),
-        Misconception("order-split", ORDER, AXIS, unflattened_as_kv),
-        Misconception("order-turned", ORDER, AXIS, unflattened_as_kv_and_turned),
-        Misconception("order-joined", ORDER, AXIS, flattened_as_kv),
+        Misconception(
+            "order-split", ORDER, AXIS, change=after(lambda out, *_: out.reshape(out.mT.shape))
+        ),
+        Misconception(
+            "order-turned", ORDER, AXIS, change=after(lambda out, *_: out.reshape(out.mT.shape).mT)
+        ),
+        Misconception(
+            "order-joined", ORDER, AXIS, change=after(lambda out, *_: out.mT.reshape(out.shape))
+        ),
         Misconception(
             "mean",
             "You averaged the K points of each voxel; the features of each are wanted.",
             AXIS,
-            mean_over_k,
+            change=after(lambda out, *_: out.mean(-1)),
+        ),
+        Misconception(
+            "no-batch-offset",
+            "Every sample is read in sample 0: where the points of all samples are one list, an "
+            "index has to begin where its own sample does.",
+            AXIS,
+            change=before(lambda x, index: (x[:1].expand_as(x), index)),
+        ),
+        Misconception(
+            "for-channels-last",
+            "This is the recipe for features [B, N, C]: it picks along dimension 1, which is the "
+            "channels here.",
+            AXIS,
+            lambda x, index: x[torch.arange(len(x))[:, None, None], index],
+        ),
+        Misconception(
+            "maximum",
+            "You took the maximum over the K points of each voxel; the features of each are "
+            "wanted.",
+            AXIS,
+            change=after(lambda out, *_: out.amax(-1)),
         ),
     ),
     page=AXIS,
@@ -601,14 +629,6 @@ def last_point_for_none(inverse: Tensor, size: int, k: int) -> Tensor:
     return by_runs(inverse, size, k, fill=int(order[-1]) if len(order) else 0)
 
 
-def nobody_is_point_0(inverse: Tensor, size: int, k: int) -> Tensor:
-    return by_runs(inverse, size, k, fill=0)
-
-
-def nobody_is_count(inverse: Tensor, size: int, k: int) -> Tensor:
-    return by_runs(inverse, size, k, fill=len(inverse))
-
-
 def only_voxels_with_points(inverse: Tensor, size: int, k: int) -> Tensor:
     seen, dense = torch.unique(inverse, return_inverse=True)
     return first_points_loop(dense, len(seen), k)
@@ -623,6 +643,14 @@ STARTS_LATE = (
     "Each voxel's run begins where the counts up to it end, its own included: you read the points "
     "of the voxels after it."
 )
+
+
+def last_place_overwritten(out: Tensor, inverse: Tensor, size: int, k: int) -> Tensor:
+    for n, v in enumerate(inverse.tolist()):
+        if k and out[v, k - 1] >= 0:
+            out[v, k - 1] = n
+    return out
+
 
 first_points = Exercise(
     id="voxels.first_points",
@@ -669,13 +697,13 @@ first_points = Exercise(
             "none-is-zero",
             "An empty place came out as 0, and 0 is a point.",
             BUFFER,
-            nobody_is_point_0,
+            change=after(lambda out, *_: out.clamp(min=0)),
         ),
         Misconception(
             "none-is-count",
             "An empty place came out as N; in this book that is −1.",
             BUFFER,
-            nobody_is_count,
+            change=after(lambda out, inverse, *_: out.where(out >= 0, len(inverse))),
         ),
         Misconception(
             "empty-voxels-dropped",
@@ -690,6 +718,25 @@ first_points = Exercise(
             "fills them.",
             BUFFER,
             as_wide_as_needed,
+        ),
+        Misconception(
+            "padded-with-first",
+            "An empty place repeats the first point of its voxel, as PointNet++ pads. In this book "
+            "it is −1.",
+            BUFFER,
+            change=after(lambda out, *_: out.where(out >= 0, out[:, :1])),
+        ),
+        Misconception(
+            "last-place-overwritten",
+            "The points beyond k all go to the last place, and the last of them stays there.",
+            BUFFER,
+            change=after(last_place_overwritten),
+        ),
+        Misconception(
+            "transposed",
+            "A row belongs to a voxel and has k places; yours is the transpose.",
+            BUFFER,
+            change=after(lambda out, *_: out.T),
         ),
     ),
     page=BUFFER,
@@ -755,18 +802,6 @@ def neighbours_cases(g: Generator) -> Iterator[Case]:
     )
 
 
-def dx_slowest(coords: Tensor) -> Tensor:
-    return neighbours_loop(coords).unflatten(1, (3, 3, 3)).permute(0, 3, 2, 1).flatten(1)
-
-
-def signs_turned(coords: Tensor) -> Tensor:
-    return neighbours_loop(coords).flip(1)
-
-
-def batches_mixed(coords: Tensor) -> Tensor:
-    return neighbours_loop(torch.cat([0 * coords[:, :1], coords[:, 1:]], 1))
-
-
 def no_margin(coords: Tensor) -> Tensor:
     return by_keys(coords, (0, 0, 0))
 
@@ -804,27 +839,15 @@ def by_keys(coords, margin, *, shift=True, sort=True, rows=True) -> Tensor:
     return (row[place] if rows else place).where(found[place] == wanted, -1)
 
 
-def none_is_zero(coords: Tensor) -> Tensor:
-    return neighbours_loop(coords).clamp(min=0)
-
-
-def none_is_count(coords: Tensor) -> Tensor:
-    table = neighbours_loop(coords)
-    return table.where(table >= 0, len(coords))
-
-
-def not_itself(coords: Tensor) -> Tensor:
-    table = neighbours_loop(coords)
-    table[:, 13] = -1
-    return table
-
-
-def without_the_middle(coords: Tensor) -> Tensor:
-    return neighbours_loop(coords)[:, [t for t in range(27) if t != 13]]
-
-
 def faces(coords: Tensor) -> Tensor:
     return neighbours_loop(coords)[:, [4, 10, 12, 14, 16, 22]]
+
+
+def asked_in_the_first_batch(coords: Tensor) -> Tensor:
+    tap = torch.cartesian_prod(torch.arange(1), *[torch.arange(-1, 2)] * 3)
+    wanted = torch.cat([coords[:1, :1].expand(len(coords), 1), coords[:, 1:]], 1)[:, None] + tap
+    v, t, u = (wanted[:, :, None] == coords).all(-1).nonzero(as_tuple=True)
+    return coords.new_full((len(coords), 27), -1).index_put((v, t), u)
 
 
 neighbours = Exercise(
@@ -838,20 +861,20 @@ neighbours = Exercise(
             "dx-slowest",
             "The neighbours are right, the order of the taps is not: yours has dz fastest.",
             TOUCH,
-            dx_slowest,
+            change=after(lambda out, _: out.unflatten(1, (3, 3, 3)).permute(0, 3, 2, 1).flatten(1)),
         ),
         Misconception(
             "signs-turned",
             "The offsets have the wrong sign: you look for the voxel that has this one as its "
             "neighbour.",
             TOUCH,
-            signs_turned,
+            change=after(lambda out, _: out.flip(1)),
         ),
         Misconception(
             "batches-mixed",
             "Voxels of different samples came out as neighbours: the batch has no effect.",
             TOUCH,
-            batches_mixed,
+            change=before(lambda coords: (coords * coords.new_tensor([0, 1, 1, 1]),)),
         ),
         Misconception(
             "no-margin",
@@ -888,31 +911,58 @@ neighbours = Exercise(
             "none-is-zero",
             "A neighbour that does not exist came out as 0, and row 0 is a voxel.",
             TOUCH,
-            none_is_zero,
+            change=after(lambda out, _: out.clamp(min=0)),
         ),
         Misconception(
             "none-is-count",
             "A neighbour that does not exist came out as V; in this book that is −1.",
             TOUCH,
-            none_is_count,
+            change=after(lambda out, coords: out.where(out >= 0, len(coords))),
         ),
         Misconception(
             "not-itself",
             "Tap 13 is the voxel itself: it is there, and a convolution reads it.",
             TOUCH,
-            not_itself,
+            change=after(lambda out, _: out.where(torch.arange(27) != 13, -1)),
         ),
         Misconception(
             "without-the-middle",
             "26 taps: the one in the middle, which is the voxel itself, is left out.",
             TOUCH,
-            without_the_middle,
+            change=after(lambda out, _: out[:, torch.arange(27) != 13]),
         ),
         Misconception(
             "faces-only",
             "Six taps: voxels that share only an edge or a corner are neighbours too.",
             TOUCH,
-            faces,
+            change=after(lambda out, _: out[:, [4, 10, 12, 14, 16, 22]]),
+        ),
+        Misconception(
+            "first-batch",
+            "Every voxel looks for its neighbours in the sample of row 0. Each has its own.",
+            TOUCH,
+            asked_in_the_first_batch,
+        ),
+        Misconception(
+            "negative-dropped",
+            "You take a negative coordinate for a place outside the grid. Here a voxel may stand "
+            "there.",
+            TOUCH,
+            change=after(
+                lambda out, coords: out.where((coords[out.clamp(min=0)] >= 0).all(-1), -1)
+            ),
+        ),
+        Misconception(
+            "taps-first",
+            "A row belongs to a voxel and a column to a tap; yours is the transpose.",
+            TOUCH,
+            change=after(lambda out, _: out.T),
+        ),
+        Misconception(
+            "not-permuted",
+            "The shape is right, but reshape moves no axis: taps and voxels are mixed.",
+            TOUCH,
+            change=after(lambda out, _: out.T.reshape(out.shape)),
         ),
     ),
     page=TOUCH,
