@@ -1,5 +1,8 @@
 """Answers to chapter 7's exercises as students write them, right and wrong."""
 
+from math import prod
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -831,6 +834,148 @@ def pool_swapped(features, in_index, out_index, size):
     return out.scatter_reduce(0, index, rows, "amax", include_self=False)
 
 
+# ---- from other people's repositories, and two mistakes at once
+
+
+def pillar_scatter(coords, features, batch_size, shape):
+    D, H, W = shape
+    canvas = features.new_zeros(batch_size, D * H * W, features.shape[1])
+    for b in range(batch_size):
+        mine = coords[:, 0] == b
+        canvas[b, coords[mine, 1] + coords[mine, 2] * W + coords[mine, 3]] = features[mine]
+    return canvas.mT.unflatten(2, shape)
+
+
+def one_channel_scatter(coords, features, batch_size, shape):
+    flat = torch.zeros(features.shape[1], batch_size * prod(shape), dtype=features.dtype)
+    flat = flat.scatter(1, ravel_index(coords, (batch_size, *shape))[None], features.T)
+    return flat.unflatten(1, (batch_size, *shape)).transpose(0, 1)
+
+
+def first_samples_buffer(coords, features, batch_size, shape):
+    buffer = features.new_zeros(features.shape[1], *shape)
+    mine = coords[:, 0] == 0
+    _, z, y, x = coords[mine].T
+    buffer[:, z, y, x] = features[mine].T
+    return torch.stack([buffer] * batch_size)
+
+
+def xyzb_rows(coords, features, batch_size, shape):
+    out = features.new_zeros(batch_size, features.shape[1], *shape)
+    x, y, z, b = coords.T
+    out[b, :, z, y, x] = features
+    return out
+
+
+def last_and_swapped(coords, features, batch_size, shape):
+    out = features.new_zeros(batch_size, *shape[::-1], features.shape[1])
+    b, z, y, x = coords.T
+    out[b, x, y, z] = features
+    return out
+
+
+def ignored_and_viewed(coords, features, batch_size, shape):
+    out = features.new_zeros(batch_size, *shape, features.shape[1])
+    for (_, z, y, x), row in zip(coords.tolist(), features, strict=True):
+        out[0, z, y, x] = row
+    return out.view(batch_size, features.shape[1], *shape)
+
+
+def nearest_block(coords, stride):
+    scaled = torch.cat([coords[:, :1], torch.round(coords[:, 1:] / stride).long()], 1)
+    return scaled.unique(dim=0)
+
+
+def torchsparse_columns(coords, stride):
+    out = coords.clone()
+    out[:, :3] = torch.div(out[:, :3], stride, rounding_mode="floor")
+    return out.unique(dim=0)
+
+
+def numpy_lexsort(coords, stride):
+    out = coarse_unique(coords, stride)
+    return out[torch.from_numpy(np.lexsort(out.numpy().T))]
+
+
+def stepped_and_fine(coords, stride):
+    out = coarse_unique(coords[::stride], stride)
+    out[:, 1:] *= stride
+    return out
+
+
+def truncated_and_fine(coords, stride):
+    zyx = torch.div(coords[:, 1:], stride, rounding_mode="trunc") * stride
+    return torch.cat([coords[:, :1], zyx], 1).unique(dim=0)
+
+
+def no_step(coords_in, coords_out, offset):
+    return torch.where((coords_in[:, None] == coords_out[None]).all(-1))
+
+
+def step_on_bzy(coords_in, coords_out, offset):
+    moved = coords_out + torch.tensor((*offset, 0))
+    return torch.where((coords_in[:, None] == moved[None]).all(-1))
+
+
+def minus_and_swapped(coords_in, coords_out, offset):
+    moved = coords_out - torch.tensor((0, *offset))
+    out, into = torch.where((coords_in[None] == moved[:, None]).all(-1))
+    return out, into
+
+
+def xyz_and_stacked(coords_in, coords_out, offset):
+    moved = coords_out + torch.tensor((0, *reversed(offset)))
+    return (coords_in[:, None] == moved[None]).all(-1).nonzero().T
+
+
+def mixed_and_minus(coords_in, coords_out, offset):
+    moved = coords_out[:, 1:] - torch.tensor(offset)
+    return torch.where((coords_in[:, None, 1:] == moved[None]).all(-1))
+
+
+def pool_magnitude(features, in_index, out_index, size):
+    return pool_padded(torch.where(features < 0, -features, features), in_index, out_index, size)
+
+
+def pool_zero_in_one_channel(features, in_index, out_index, size):
+    out = features.new_zeros(size, features.shape[1])
+    return out.scatter_reduce(0, out_index[:, None], features[in_index], "amax")
+
+
+def pool_guessed_and_clamped(features, in_index, out_index, size):
+    size = out_index.max().item() + 1
+    return torch.relu(pool_scatter_reduce(features, in_index, out_index, size))
+
+
+def one_product_viewed(coords, features, weight):
+    rows = torch.cat([features, features.new_zeros(1, features.shape[1])])
+    return rows[neighbour_index(coords)].flatten(1) @ weight.flatten(1).T
+
+
+def taps_first_as_in_spconv(coords, features, weight):
+    taps = weight.reshape(27, features.shape[1], -1)
+    out = features.new_zeros(len(coords), weight.shape[0])
+    for matrix, row in zip(taps, neighbour_index(coords).T, strict=True):
+        there = row >= 0
+        out[there] += features[row[there]] @ matrix
+    return out
+
+
+def clamped_table(coords, features, weight):
+    table = torch.clamp(neighbour_index(coords), 0)
+    return sum(features[table[:, k]] @ weight.flatten(2)[:, :, k].T for k in range(27))
+
+
+def flipped_and_averaged(coords, features, weight):
+    table = neighbour_index(coords).flip(1)
+    rows = torch.cat([features, features.new_zeros(1, features.shape[1])])[table]
+    return torch.einsum("vki,oik->vo", rows, weight.flatten(2)) / (table >= 0).sum(1)[:, None]
+
+
+def viewed_and_last_row(coords, features, weight):
+    return features[neighbour_index(coords)].flatten(1) @ weight.reshape(len(weight), -1).T
+
+
 RIGHT = {
     "sparse.to_dense": [
         index_put,
@@ -882,6 +1027,12 @@ WRONG = {
         volume_as_float: "wrong-dtype",
         three_columns_to_scatter: "raises",
         coords_times_strides_in_place: "in-place",
+        pillar_scatter: "pillars",
+        one_channel_scatter: "first-channel",
+        first_samples_buffer: "first-batch-everywhere",
+        xyzb_rows: "batch-last",
+        last_and_swapped: "channels-last+x-z-swapped",
+        ignored_and_viewed: "not-permuted+batch-ignored",
     },
     "sparse.strided_coords": {
         all_four_columns: "batch-divided",
@@ -901,6 +1052,11 @@ WRONG = {
         unique_with_inverse: "wrong-type",
         divided_in_place: "in-place",
         keys_of_a_nonnegative_grid: "fails-negative",
+        nearest_block: "round",
+        torchsparse_columns: "batch-last",
+        numpy_lexsort: "x-first",
+        stepped_and_fine: "fine-units+rows-skipped",
+        truncated_and_fine: "trunc+fine-units",
     },
     "sparse.max_pool": {
         pool_with_scatter_points: "forbidden",
@@ -920,8 +1076,11 @@ WRONG = {
         pool_float_zeros: "raises",
         pool_detached: "no-gradient",
         pool_channels_first: "wrong-shape",
-        pool_as_many_as_reached: "wrong-shape",
+        pool_as_many_as_reached: "size-guessed",
         pool_swapped: "swapped",
+        pool_magnitude: "absolute",
+        pool_zero_in_one_channel: "zero-wins+first-channel",
+        pool_guessed_and_clamped: "zero-wins+size-guessed",
     },
     "sparse.kernel_map": {
         offset_added_to_inputs: "sign",
@@ -942,6 +1101,11 @@ WRONG = {
         dictionary: "python-loop",
         offset_added_in_place: "in-place",
         in_int32: "wrong-dtype",
+        no_step: "offset-ignored",
+        step_on_bzy: "offset-on-batch",
+        minus_and_swapped: "swapped+sign",
+        xyz_and_stacked: "stacked+xyz-offset",
+        mixed_and_minus: "sign+batch-ignored",
     },
     "sparse.subm_conv": {
         true_convolution: "flipped",
@@ -964,5 +1128,10 @@ WRONG = {
         conv_in_float: "wrong-dtype",
         out_of_float_zeros: "raises",
         channels_before_voxels: "wrong-shape",
+        one_product_viewed: "weight-viewed",
+        taps_first_as_in_spconv: "weight-viewed",
+        clamped_table: "reads-first-row",
+        flipped_and_averaged: "flipped+averaged",
+        viewed_and_last_row: "reads-last-row+weight-viewed",
     },
 }

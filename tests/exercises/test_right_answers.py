@@ -125,9 +125,9 @@ def through_a_module(features, index):
 
 def imports_inside(features, index):
     import scipy.spatial  # noqa: F401
+    from tests.exercises.helpers_of_mine import pick
 
     import gather3d.exercises
-    from tests.exercises.helpers_of_mine import pick
 
     assert gather3d.exercises.check
     return pick(features, index)
@@ -198,7 +198,7 @@ def warns(features, index):
 
 def shows(features, index):
     pprint.pprint({"shape": features.shape})
-    display(features.shape, display_id=True)  # noqa: F821 (a notebook has it)
+    display(features.shape, display_id=True)  # a notebook has it
     return pick(features, index)
 
 

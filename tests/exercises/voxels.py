@@ -983,7 +983,7 @@ WRONG = {
         knn_index_changed: "in-place",
         knn_without_idx_base: "no-batch-offset",
         knn_index_points: "for-channels-last",
-        knn_first_and_last: "no-batch-offset+channels-last",
+        knn_first_and_last: "channels-last+no-batch-offset",
         knn_one_channel_k_first: "first-channel+k-before-v",
     },
     "voxels.first_points": {

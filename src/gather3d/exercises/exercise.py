@@ -113,6 +113,8 @@ class Exercise:
             Those of this package's exercises are never allowed.
         normal: brings a result into a normal form where more than one is right.
         tolerance: of floating-point results, relative and absolute; 0 compares exactly.
+        asks: what the check enforces besides the values, for each of ASKS a sentence that stands
+            in the task. The report quotes it.
     """
 
     id: str
@@ -129,11 +131,17 @@ class Exercise:
     without: tuple[str, ...] = ()
     normal: Callable[[Any], Any] = field(default=lambda result: result)
     tolerance: float = 0.0
+    asks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def quick(self) -> Callable:
+        """The operation, as quickly as it is known; only the loop refuses in words of its own."""
+        return self.right if self.fast is None or "refused" in self.asks else self.fast
 
     def program(self, *taken: Misconception) -> Callable:
         """What taking these wrong turns leads to, each but the last of them a change."""
         *changes, last = taken
-        program = last.wrong or last.change(self.right)
+        program = last.wrong or last.change(self.quick)
         for misconception in reversed(changes):
             program = misconception.change(program)
         return program

@@ -176,12 +176,21 @@ def recognised(exercise: Exercise, trials: list[Trial]) -> tuple[Misconception, 
         if not failing:
             continue
         first = failing + [trial for trial in group if not trial.fault]
-        two = exercise.pairs() if any(trial.got.error is None for trial in failing) else ()
-        for taken in chain(one, two):
-            program = exercise.program(*taken)
-            if all(does_the_same(program, trial) for trial in first):
+        gives = any(t.got.error is None for t in group if t.case.kind == "ordinary")
+        for taken in chain(one, exercise.pairs() if gives else ()):
+            if explains(exercise.program(*taken), first, gives):
                 return taken
     return ()
+
+
+def explains(program: Callable, trials: list[Trial], gives: bool) -> bool:
+    """Whether the answer does what the program does; what never gives a value refuses nothing."""
+    for trial in trials:
+        other = Here(program).call(trial.case.arguments)
+        refuses = other.error is not None and other.error.is_a(RefusalError)
+        if not trial.agrees_with(other) or (refuses and not gives):
+            return False
+    return True
 
 
 def does_the_same(program: Callable, trial: Trial) -> bool:

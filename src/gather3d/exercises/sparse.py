@@ -12,7 +12,17 @@ from torch import Generator, Tensor
 from gather3d.indexing import ravel_index, unravel_index
 from gather3d.voxels import neighbour_index
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    after,
+    before,
+    integers,
+    numbers,
+    strided,
+)
+from .scatter import first_channel_alone
 
 Triple = tuple[int, int, int]
 Pair = tuple[Tensor, Tensor]
@@ -43,6 +53,10 @@ def voxels(generator: Generator, count: int, batch_size: int, shape: Triple) -> 
 
 def no_voxels() -> Tensor:
     return torch.zeros(0, 4, dtype=torch.int64)
+
+
+def one_batch(coords: Tensor) -> Tensor:
+    return coords * coords.new_tensor([0, 1, 1, 1])
 
 
 def all_strided(case: Case) -> Case:
@@ -98,24 +112,11 @@ def to_volume_cases(g: Generator) -> Iterator[Case]:
     yield filled(same_place, 3, 2, (4, 2, 3), "repeated")
 
 
-def channels_last(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
-    return to_volume_loop(coords, features, batch_size, shape).movedim(1, -1)
-
-
-def not_permuted(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
-    rows = channels_last(coords, features, batch_size, shape)
-    return rows.reshape(batch_size, features.shape[1], *shape)
-
-
 def x_first(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
     volume = features.new_zeros(batch_size, features.shape[1], *shape)
     b, z, y, x = coords.unbind(1)
     volume[b, :, x, y, z] = features
     return volume
-
-
-def x_first_in_shape(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
-    return to_volume_loop(coords, features, batch_size, shape).transpose(2, 4)
 
 
 def placed(flat: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
@@ -133,10 +134,6 @@ def x_first_flat(coords: Tensor, features: Tensor, batch_size: int, shape: Tripl
 def wrong_row_stride(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
     (D, H, W), (b, z, y, x) = shape, coords.unbind(1)
     return placed((b * D + z) * H * W + y * H + x, features, batch_size, shape)
-
-
-def in_first_batch(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
-    return to_volume_loop(coords * coords.new_tensor([0, 1, 1, 1]), features, batch_size, shape)
 
 
 def in_every_batch(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
@@ -179,6 +176,12 @@ OTHER_DTYPE = (
     "to write into it."
 )
 
+
+def as_pillars(coords: Tensor, features: Tensor, batch_size: int, shape: Triple) -> Tensor:
+    (D, H, W), (b, z, y, x) = shape, coords.unbind(1)
+    return placed(b * D * H * W + z + y * W + x, features, batch_size, shape)
+
+
 to_dense = Exercise(
     id="sparse.to_dense",
     name="to_volume",
@@ -193,14 +196,14 @@ to_dense = Exercise(
             "Every voxel is in its place, but the channels are the last axis; they come right "
             "after the batch.",
             DENSE,
-            channels_last,
+            change=after(lambda out, *_: out.movedim(1, -1)),
         ),
         Misconception(
             "not-permuted",
             "A row of your buffer is a voxel with all its channels. Reshaping does not move axes: "
             "it deals the same numbers out in another order.",
             DENSE,
-            not_permuted,
+            change=after(lambda out, *_: out.movedim(1, -1).reshape(out.shape)),
         ),
         Misconception(
             "every-batch",
@@ -212,11 +215,13 @@ to_dense = Exercise(
             "batch-ignored",
             "All voxels land in batch 0: the first column of coords is not used.",
             BATCH,
-            in_first_batch,
+            change=before(lambda coords, *rest: (one_batch(coords), *rest)),
         ),
         Misconception("x-z-swapped", SWAPPED, RULE, x_first),
         Misconception("x-z-swapped", SWAPPED, RULE, x_first_flat),
-        Misconception("x-z-swapped", SWAPPED, RULE, x_first_in_shape),
+        Misconception(
+            "x-z-swapped", SWAPPED, RULE, change=after(lambda out, *_: out.transpose(2, 4))
+        ),
         Misconception(
             "row-stride",
             "Your flat index makes a step of H in y, but a row of the volume has another length.",
@@ -237,6 +242,32 @@ to_dense = Exercise(
             "The volume has the integer dtype of coords, not the dtype of features.",
             DENSE,
             integer_dtype,
+        ),
+        Misconception(
+            "pillars",
+            "z + y · W + x is the place of a pillar, in a grid with one slice. With more of them "
+            "each slice has a place of its own.",
+            DENSE,
+            as_pillars,
+        ),
+        Misconception(
+            "first-channel",
+            "Only channel 0 arrives: the index visits one channel, and nothing broadcasts it "
+            "to the others.",
+            "01-gather#the-trap",
+            change=after(first_channel_alone),
+        ),
+        Misconception(
+            "first-batch-everywhere",
+            "Every batch shows the voxels of batch 0: one mask, or one buffer, serves them all.",
+            BATCH,
+            change=after(lambda out, *_: out[:1].expand_as(out)),
+        ),
+        Misconception(
+            "batch-last",
+            "You read a row as (x, y, z, b), the order of some libraries. Here it is (b, z, y, x).",
+            RULE,
+            change=before(lambda coords, *rest: (coords.flip(1), *rest)),
         ),
     ),
     page=DENSE,
@@ -331,25 +362,13 @@ def towards_zero_as_floats(coords: Tensor, stride: int) -> Tensor:
     return torch.unique((coords / step).long(), dim=0)
 
 
-def fine_units(coords: Tensor, stride: int) -> Tensor:
-    return strided_coords_fast(coords, stride) * coords.new_tensor([1, stride, stride, stride])
-
-
 def every_second(coords: Tensor, stride: int) -> Tensor:
     kept = (coords[:, 1:] % stride == 0).all(1)
     return strided_coords_fast(coords[kept], stride)
 
 
-def first_of_each_row(coords: Tensor, stride: int) -> Tensor:
-    return strided_coords_fast(coords[::stride], stride)
-
-
 def unique_numbers(coords: Tensor, stride: int) -> Tensor:
     return torch.unique(divided(coords, stride))
-
-
-def up_to_the_next(coords: Tensor, stride: int) -> Tensor:
-    return strided_coords_fast(coords + coords.new_tensor([0, *3 * [stride - 1]]), stride)
 
 
 def from_the_lowest(coords: Tensor, stride: int) -> Tensor:
@@ -367,6 +386,20 @@ TRUNC = (
     "Coordinates below zero were rounded towards zero: the voxels at −1 and 0 share an output, and "
     "the one around zero is larger than all others."
 )
+
+
+def to_the_nearest(coords: Tensor, stride: int) -> Tensor:
+    step = coords.new_tensor([1, stride, stride, stride])
+    return torch.unique((coords / step).round().long(), dim=0)
+
+
+def columns_of_xyzb(coords: Tensor, stride: int) -> Tensor:
+    return torch.unique(coords // coords.new_tensor([stride, stride, stride, 1]), dim=0)
+
+
+def x_first_of_all(out: Tensor, *_) -> Tensor:
+    return out.flip(1)[torch.unique(out.flip(1), dim=0, return_inverse=True)[1].argsort()].flip(1)
+
 
 strided_coords = Exercise(
     id="sparse.strided_coords",
@@ -404,14 +437,14 @@ strided_coords = Exercise(
             "You round up. Output o begins at input o · stride, so its inputs are those from there "
             "on.",
             STRIDE,
-            up_to_the_next,
+            change=before(lambda c, stride: (c + c.new_tensor([0, *3 * [stride - 1]]), stride)),
         ),
         Misconception(
             "fine-units",
             "The voxels are right, in the units of the input. A coarse grid counts its own voxels: "
             "0, 1, 2, …",
             STRIDE,
-            fine_units,
+            change=after(lambda out, _, stride: out * out.new_tensor([1, stride, stride, stride])),
         ),
         Misconception(
             "multiples-only",
@@ -424,7 +457,7 @@ strided_coords = Exercise(
             "rows-skipped",
             "You skip rows of the list. Neighbours in the list are not neighbours in space.",
             STRIDE,
-            first_of_each_row,
+            change=before(lambda coords, stride: (coords[::stride], stride)),
         ),
         Misconception(
             "unique-numbers",
@@ -438,6 +471,27 @@ strided_coords = Exercise(
             "0, wherever the voxels are.",
             STRIDE,
             from_the_lowest,
+        ),
+        Misconception(
+            "round",
+            "You went to the nearest whole number: a voxel in the upper half of its block goes to "
+            "the next one.",
+            STRIDE,
+            to_the_nearest,
+        ),
+        Misconception(
+            "batch-last",
+            "You divide the columns of (x, y, z, b), the order of some libraries. Here b comes "
+            "first: it was divided, and x was not.",
+            BATCH,
+            columns_of_xyzb,
+        ),
+        Misconception(
+            "x-first",
+            "The voxels are right, and sorted by x above all, as lexsort does with these columns. "
+            "Wanted is b above all, then z, y, x.",
+            STRIDE,
+            change=after(x_first_of_all),
         ),
     ),
     page=STRIDE,
@@ -514,37 +568,11 @@ def sorted_pairs(result: Any) -> Any:
     return i[order], o[order]
 
 
-def sign_turned(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
-    return pairs_loop(coords_in, coords_out, tuple(-step for step in offset))
-
-
-def batch_left_out(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
-    no_batch = coords_in.new_tensor([0, 1, 1, 1])
-    return pairs_loop(coords_in * no_batch, coords_out * no_batch, offset)
-
-
-def out_before_in(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
-    return pairs_loop(coords_in, coords_out, offset)[::-1]
-
-
-def xyz_offset(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
-    return pairs_loop(coords_in, coords_out, offset[::-1])
-
-
 def missing_kept(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
     in_index = coords_in.new_full((len(coords_out),), -1)
     i, o = pairs_loop(coords_in, coords_out, offset)
     in_index[o] = i
     return in_index, torch.arange(len(coords_out), device=coords_out.device)
-
-
-def as_coordinates(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
-    i, o = pairs_loop(coords_in, coords_out, offset)
-    return coords_in[i], coords_out[o]
-
-
-def as_one_tensor(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Tensor:
-    return torch.stack(pairs_loop(coords_in, coords_out, offset))
 
 
 def one_coordinate_is_enough(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
@@ -597,6 +625,12 @@ NOT_COMPARED = (
     "every place for a partner."
 )
 
+
+def offset_on_the_batch(coords_in: Tensor, coords_out: Tensor, offset: Triple) -> Pair:
+    wanted = coords_out + coords_out.new_tensor([*offset, 0])
+    return (coords_in[:, None] == wanted).all(2).nonzero(as_tuple=True)
+
+
 kernel_map = Exercise(
     id="sparse.kernel_map",
     name="pairs",
@@ -611,39 +645,39 @@ kernel_map = Exercise(
             "stacked",
             "The rows are right, but they come as one tensor; a pair of tensors is wanted.",
             RULEBOOK,
-            as_one_tensor,
+            change=after(lambda pair, *_: torch.stack(tuple(pair))),
         ),
         Misconception(
             "coordinates",
             "You give back where the partners are; wanted are their rows.",
             RULEBOOK,
-            as_coordinates,
+            change=after(lambda pair, i, o, _: (i[pair[0]], o[pair[1]])),
         ),
         Misconception(
             "swapped",
             "The pairs are right and the two sides are exchanged: the rows that are read come "
             "first.",
             RULEBOOK,
-            out_before_in,
+            change=after(lambda pair, *_: pair[::-1]),
         ),
         Misconception(
             "sign",
             "You look on the opposite side: the offset leads from the voxel that is written to "
             "the one that is read.",
             RULEBOOK,
-            sign_turned,
+            change=before(lambda i, o, offset: (i, o, tuple(-step for step in offset))),
         ),
         Misconception(
             "xyz-offset",
             "You read the offset as (dx, dy, dz). Voxels are z, y, x here, and so are their steps.",
             RULE,
-            xyz_offset,
+            change=before(lambda i, o, offset: (i, o, offset[::-1])),
         ),
         Misconception(
             "batch-ignored",
             "Voxels of different batches become partners: the batch is part of a voxel's place.",
             BATCH,
-            batch_left_out,
+            change=before(lambda i, o, offset: (one_batch(i), one_batch(o), offset)),
         ),
         Misconception(
             "missing-kept",
@@ -674,6 +708,18 @@ kernel_map = Exercise(
             "agree.",
             RULEBOOK,
             one_coordinate_is_enough,
+        ),
+        Misconception(
+            "offset-ignored",
+            "The offset has no effect: these are the voxels that stand in both lists.",
+            RULEBOOK,
+            change=before(lambda i, o, offset: (i, o, (0, 0, 0))),
+        ),
+        Misconception(
+            "offset-on-batch",
+            "The offset was added to (b, z, y): a row begins with the batch.",
+            RULE,
+            offset_on_the_batch,
         ),
     ),
     page=RULEBOOK,
@@ -753,10 +799,6 @@ def max_pool_cases(g: Generator) -> Iterator[Case]:
     yield given(signed(9, 3), torch.randperm(9, generator=g)[:5], 1 + parts(5, 2), 4, "missing")
 
 
-def zero_takes_part(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
-    return max_pool_fast(features, in_index, out_index, size).clamp(min=0)
-
-
 def last_one_stays(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
     out = features.new_zeros(size, features.shape[1])
     for i, o in zip(in_index.tolist(), out_index.tolist(), strict=True):
@@ -780,11 +822,6 @@ def smallest(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -
     return scattered(features[in_index], out_index, size, "amin")
 
 
-def only_channel_0(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
-    out = max_pool_fast(features, in_index, out_index, size)
-    return torch.cat([out[:, :1], 0 * out[:, 1:]], 1)
-
-
 def row_of_its_own(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
     return scattered(features[: len(out_index)], out_index, size, "amax")
 
@@ -793,20 +830,20 @@ def ends_exchanged(features: Tensor, in_index: Tensor, out_index: Tensor, size: 
     return scattered(features[out_index], in_index, size, "amax")
 
 
-def infinity_left(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
-    out = max_pool_fast(features, in_index, out_index, size)
-    out[~torch.isin(torch.arange(size, device=out.device), out_index)] = -torch.inf
-    return out
-
-
-def over_all_channels(features: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
-    rows = features[in_index]
-    return scattered(rows.amax(1, keepdim=True).expand_as(rows), out_index, size, "amax")
+def infinity_left(out: Tensor, _: Tensor, in_index: Tensor, out_index: Tensor, size: int) -> Tensor:
+    reached = torch.isin(torch.arange(size), out_index)
+    return out.where(reached[:, None], -torch.inf)
 
 
 LAST = (
     "Where several rows meet in an output, yours has one of them, whichever was written last. "
     "Assigning with an index tensor compares nothing."
+)
+
+
+GUESSED = (
+    "The number of rows was guessed from out_index. Outputs behind the last one that is reached "
+    "have lost their row: `size` says how many there are."
 )
 
 max_pool = Exercise(
@@ -823,7 +860,7 @@ max_pool = Exercise(
             "The zeros that you start from take part in the maximum: where all inputs are "
             "negative, an input that is not there wins.",
             "05-voxels#a-zero-that-was-measured-nowhere",
-            zero_takes_part,
+            change=after(lambda out, *_: out.clamp(min=0)),
         ),
         Misconception(
             "summed",
@@ -843,31 +880,51 @@ max_pool = Exercise(
             "Only channel 0 is pooled: scatter does not broadcast, and an index with one column "
             "writes one column.",
             "02-scatter#two-dimensions-and-any-number",
-            only_channel_0,
+            change=after(first_channel_alone),
         ),
         Misconception(
             "in-index-unused",
             "Pair p reads row p in your answer; it should read row in_index[p].",
             STRIDE,
             row_of_its_own,
+            change=before(lambda x, i, o, size: (x, torch.arange(len(i)), o, size)),
         ),
         Misconception(
             "swapped",
             "You read at out_index and write at in_index; it is the other way round.",
             RULEBOOK,
             ends_exchanged,
+            change=before(lambda x, i, o, size: (x, o, i, size)),
         ),
         Misconception(
             "across-channels",
             "The channels were mixed: every channel has its own maximum.",
             STRIDE,
-            over_all_channels,
+            change=before(lambda x, *rest: (x.amax(1, keepdim=True).expand_as(x), *rest)),
         ),
         Misconception(
             "infinity-left",
             "An output that no pair reaches holds −∞, the start of your maximum; it should be 0.",
             STRIDE,
-            infinity_left,
+            change=after(infinity_left),
+        ),
+        Misconception(
+            "absolute",
+            "The signs are lost: you compare and keep absolute values. −2 is larger than −9.",
+            STRIDE,
+            change=before(lambda x, *rest: (x.abs(), *rest)),
+        ),
+        Misconception(
+            "size-guessed",
+            GUESSED,
+            STRIDE,
+            change=after(lambda out, x, i, o, _: out[: int(o.max()) + 1]),
+        ),
+        Misconception(
+            "size-guessed",
+            GUESSED,
+            STRIDE,
+            change=after(lambda out, x, i, o, _: out[: int(o.max()) + 1 if len(o) else 0]),
         ),
     ),
     page=STRIDE,
@@ -939,14 +996,6 @@ def subm_conv_cases(g: Generator) -> Iterator[Case]:
     yield given(lonely, 2, 3, "missing")
 
 
-def kernel_flipped(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    return subm_conv_loop(coords, features, weight.flip(2, 3, 4))
-
-
-def kernel_in_xyz(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    return subm_conv_loop(coords, features, weight.transpose(2, 4))
-
-
 def weight_turned(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
     out = features.new_zeros(len(coords), weight.shape[0])
     for column, matrix in zip(neighbour_index(coords).T, weight.flatten(2).unbind(2), strict=True):
@@ -966,16 +1015,6 @@ def last_row_for_missing(coords: Tensor, features: Tensor, weight: Tensor) -> Te
 
 def batches_mixed(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
     return subm_conv_loop(coords * coords.new_tensor([0, 1, 1, 1]), features, weight)
-
-
-def without_centre(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    centre = weight[:, :, 1, 1, 1]
-    return subm_conv_loop(coords, features, weight) - features @ centre.T
-
-
-def averaged(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    count = (neighbour_index(coords) >= 0).sum(1, keepdim=True)
-    return subm_conv_loop(coords, features, weight) / count
 
 
 def not_centred(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
@@ -1008,6 +1047,33 @@ TURNED = (
     "has Ci numbers."
 )
 
+
+def around() -> Tensor:
+    """The taps of a kernel, numbered from its middle: 0 there."""
+    return torch.arange(27).reshape(3, 3, 3) - 13
+
+
+def viewed_taps_before_channels(weight: Tensor) -> Tensor:
+    Co, Ci = weight.shape[:2]
+    return weight.reshape(Co, 27, Ci).mT.reshape(weight.shape)
+
+
+def viewed_taps_first(weight: Tensor) -> Tensor:
+    Co, Ci = weight.shape[:2]
+    return weight.reshape(27, Ci, Co).permute(2, 1, 0).reshape(weight.shape)
+
+
+def first_row_for_missing(coords: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+    rows = features[neighbour_index(coords).clamp(min=0)]
+    return torch.einsum("vki,oik->vo", rows, weight.flatten(2))
+
+
+VIEWED = (
+    "The weight was reshaped where its axes had to be moved: the numbers are dealt out in another "
+    "order, and meet the wrong taps and channels."
+)
+
+
 subm_conv = Exercise(
     id="sparse.subm_conv",
     name="subm_conv",
@@ -1020,13 +1086,13 @@ subm_conv = Exercise(
             "Each tap is read from the opposite side. F.conv3d is a cross-correlation: it does "
             "not turn the kernel round.",
             RULE,
-            kernel_flipped,
+            change=before(lambda c, x, weight: (c, x, weight.flip(2, 3, 4))),
         ),
         Misconception(
             "xyz-kernel",
             "The kernel's axes are taken in x, y, z order; they are kz, ky, kx.",
             RULE,
-            kernel_in_xyz,
+            change=before(lambda c, x, weight: (c, x, weight.transpose(2, 4))),
         ),
         Misconception(
             "not-centred",
@@ -1053,13 +1119,15 @@ subm_conv = Exercise(
             "no-centre",
             "26 taps are there, the middle one is not: a voxel counts as its own neighbour.",
             RULE,
-            without_centre,
+            change=before(lambda c, x, weight: (c, x, weight * (around() != 0))),
         ),
         Misconception(
             "averaged",
             "You divide by the number of neighbours; a convolution is a sum.",
             RULE,
-            averaged,
+            change=after(
+                lambda out, coords, *_: out / (neighbour_index(coords) >= 0).sum(1, keepdim=True)
+            ),
         ),
         Misconception(
             "products-lost",
@@ -1073,6 +1141,25 @@ subm_conv = Exercise(
             "that lie far apart make it larger than any memory.",
             "07-sparse-convolution#why-not-the-dense-volume",
             through_dense,
+        ),
+        Misconception(
+            "weight-viewed",
+            VIEWED,
+            MULTIPLY,
+            change=before(lambda c, x, weight: (c, x, viewed_taps_before_channels(weight))),
+        ),
+        Misconception(
+            "weight-viewed",
+            VIEWED,
+            MULTIPLY,
+            change=before(lambda c, x, weight: (c, x, viewed_taps_first(weight))),
+        ),
+        Misconception(
+            "reads-first-row",
+            "A missing neighbour reads row 0, which is a voxel like any other. It is not there, "
+            "and adds nothing.",
+            "01-gather#the-point-that-is-always-there",
+            first_row_for_missing,
         ),
     ),
     page=MULTIPLY,

@@ -78,10 +78,6 @@ def truncated(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
     return ((points - origin) / voxel_size).long().flip(1)
 
 
-def multiplied(points: Tensor, voxel_size: float, origin: Tensor) -> Tensor:
-    return voxel_coords_fast(points, 1 / voxel_size, origin)
-
-
 def from_the_lowest(points: Tensor, voxel_size: float, origin: Tensor) -> tuple:
     return points, voxel_size, points.amin(0) if len(points) else origin
 
@@ -837,10 +833,6 @@ def by_keys(coords, margin, *, shift=True, sort=True, rows=True) -> Tensor:
     found, row = keys.sort() if sort else (keys, torch.arange(len(keys), device=keys.device))
     place = torch.searchsorted(found, wanted).clamp(max=len(keys) - 1)
     return (row[place] if rows else place).where(found[place] == wanted, -1)
-
-
-def faces(coords: Tensor) -> Tensor:
-    return neighbours_loop(coords)[:, [4, 10, 12, 14, 16, 22]]
 
 
 def asked_in_the_first_batch(coords: Tensor) -> Tensor:
