@@ -837,6 +837,153 @@ def splat_flat(values, coords, shape):
     return splat_by_hats(values, coords, shape).flatten(2)
 
 
+# ---- from other people's programs, and two mistakes at once
+
+
+def trilinear_centres_at_halves(volume, coords):
+    return trilinear_flat_gather(volume, coords - 1 / 2)
+
+
+def trilinear_corners_that_exist(volume, coords):
+    weight = trilinear_flat_gather(torch.ones_like(volume), coords)
+    return torch.where(weight > 0, trilinear_flat_gather(volume, coords) / weight, 0)
+
+
+def trilinear_rounded_and_flipped(volume, coords):
+    return trilinear_padded(volume, torch.round(coords[..., [2, 1, 0]]))
+
+
+def trilinear_border_and_last(volume, coords):
+    return g3.trilinear_sample(volume, coords, padding="border").permute(0, 2, 1)
+
+
+def trilinear_one_volume_flipped(volume, coords):
+    return trilinear_flat_gather(volume[:1].repeat(len(volume), 1, 1, 1, 1), coords.flip(2))
+
+
+def grid_one_formula(coords, shape, align_corners):
+    return 2 * coords[..., [2, 1, 0]] / torch.tensor(shape[::-1]) - 1
+
+
+def grid_half_and_one_less(coords, shape, align_corners):
+    last = (torch.tensor(shape) - 1).clamp(min=1)
+    unit = 2 * coords / last - 1 if align_corners else (2 * coords + 1) / last - 1
+    return unit.flip(2)
+
+
+def grid_width_for_all(coords, shape, align_corners):
+    W = shape[2]
+    unit = coords / max(W - 1, 1) * 2 - 1 if align_corners else (coords * 2 + 1) / W - 1
+    return unit[..., [2, 1, 0]]
+
+
+def grid_z_first_and_no_half(coords, shape, align_corners):
+    size = torch.tensor([max(n - 1, 1) if align_corners else n for n in shape])
+    return coords * 2 / size - 1
+
+
+def grid_pixels_to_unit(coords, shape, align_corners):
+    size = torch.tensor(shape)
+    return coords / (size - 1).clamp(min=1) if align_corners else (coords + 0.5) / size
+
+
+def grid_true_and_reversed(coords, shape, align_corners):
+    return (2 * coords / (torch.tensor(shape[::-1]) - 1).clamp(min=1) - 1).flip(-1)
+
+
+def grid_one_formula_zyx(coords, shape, align_corners):
+    return coords / torch.tensor(shape) * 2 - 1
+
+
+def corners_of_faces(coords, shape):
+    return corners_at_once(coords - 0.5, shape)
+
+
+def corners_sum_to_one(coords, shape):
+    index, weight = corners_at_once(coords, shape)
+    weight = weight.masked_fill(index < 0, 0)
+    return index, torch.nn.functional.normalize(weight, p=1, dim=1)
+
+
+def corners_strictly_below(coords, shape):
+    index, weight = corners_at_once(coords, shape)
+    D, H, W = shape
+    z, y, x = index // (H * W), index // W % H, index % W
+    inside = (z < D - 1) & (y < H - 1) & (x < W - 1)
+    return torch.where(inside, index, -1), weight
+
+
+def corners_fastest_and_turned(coords, shape):
+    return corners_draft(coords.flip(1), shape, order=(2, 1, 0))
+
+
+def corners_swapped_clamped(coords, shape):
+    index, weight = corners_draft(coords, shape, outside="clamp")
+    return index, weight[:, torch.arange(7, -1, -1)]
+
+
+def matrix_outputs_over_inputs(inputs, outputs, align_corners):
+    j = torch.arange(outputs) + (0.0 if align_corners else 0.5)
+    scale = (outputs - 1) / max(inputs - 1, 1) if align_corners else outputs / inputs
+    place = j * scale - (0.0 if align_corners else 0.5)
+    return two_ones(place.clamp(0, inputs - 1), inputs)
+
+
+def matrix_line_goes_on(inputs, outputs, align_corners):
+    place = line_places(inputs, outputs, align_corners)
+    out = torch.zeros(outputs, inputs)
+    for j, at in enumerate(place.tolist()):
+        low = min(max(int(at // 1), 0), max(inputs - 2, 0))
+        out[j, low] += 1 - (at - low)
+        out[j, min(low + 1, inputs - 1)] += at - low
+    return out
+
+
+def matrix_of_pillow(inputs, outputs, align_corners):
+    if not outputs:
+        raise ValueError("an image without pixels")
+    eye = torch.eye(inputs)[None, None]
+    out = F.interpolate(
+        eye, (outputs, inputs), mode="bilinear", align_corners=align_corners,
+        antialias=True,
+    )  # fmt: skip
+    return out[0, 0]
+
+
+def matrix_crossed_and_turned(inputs, outputs, align_corners):
+    return matrix_of_hats(inputs, outputs, not align_corners).T
+
+
+def matrix_nearest_and_turned(inputs, outputs, align_corners):
+    return matrix_whole_places(inputs, outputs, align_corners).transpose(0, 1)
+
+
+def splat_half_a_voxel(values, coords, shape):
+    return splat_by_hats(values, coords - 0.5, shape)
+
+
+def splat_nothing_lost(values, coords, shape):
+    ones = torch.ones(len(values), 1, *shape, dtype=values.dtype)
+    there = g3.trilinear_sample(ones, coords)
+    return splat_by_hats(torch.where(there > 0, values / there, values), coords, shape)
+
+
+def splat_density(values, coords, shape):
+    return splat_by_hats(values * 0 + 1, coords, shape)
+
+
+def splat_nearest_x_y_z(values, coords, shape):
+    return splat_by_hats(values, torch.round(coords.flip(2)), shape)
+
+
+def splat_border_and_mean(values, coords, shape):
+    return splat_by_hats(values, coords.abs(), shape)
+
+
+def splat_lost_and_turned(values, coords, shape):
+    return splat_plus_equals(values, coords.flip(2), shape)
+
+
 RIGHT = {
     "sampling.trilinear": [
         trilinear_flat_gather,
@@ -880,6 +1027,11 @@ WRONG = {
         trilinear_sample_by_sample: "python-loop",
         trilinear_float32: "wrong-dtype",
         trilinear_shifts_its_coords: "in-place",
+        trilinear_centres_at_halves: "half-voxel",
+        trilinear_corners_that_exist: "renormalised",
+        trilinear_rounded_and_flipped: "nearest+xyz",
+        trilinear_border_and_last: "border+channels-last",
+        trilinear_one_volume_flipped: "xyz+first-batch",
     },
     "sampling.grid": {
         grid_flip_forgotten: "zyx",
@@ -889,12 +1041,19 @@ WRONG = {
         grid_flag_exchanged: "flag-crossed",
         grid_half_voxel_forgotten: "half-voxel",
         grid_from_zero: "zero-to-one",
-        grid_divides_by_zero: "fails-one",
+        grid_divides_by_zero: "divides-by-zero",
         grid_in_place: "in-place",
         grid_default_dtype: "wrong-dtype",
         grid_no_grad: "no-gradient",
         grid_by_points: "python-loop",
         grid_one_batch_too_many: "wrong-shape",
+        grid_one_formula: "size-for-both",
+        grid_half_and_one_less: "length-crossed",
+        grid_width_for_all: "one-size",
+        grid_z_first_and_no_half: "zyx+half-voxel",
+        grid_pixels_to_unit: "zyx+zero-to-one",
+        grid_true_and_reversed: "sizes-reversed+always-true",
+        grid_one_formula_zyx: "zyx+size-for-both",
     },
     "sampling.corners": {
         corners_no_check: "unchecked",
@@ -913,6 +1072,11 @@ WRONG = {
         corners_2_2_2: "wrong-shape",
         corners_weight_first: "wrong-dtype",
         corners_moved: "in-place",
+        corners_of_faces: "half-voxel",
+        corners_sum_to_one: "renormalised",
+        corners_strictly_below: "last-lost",
+        corners_fastest_and_turned: "dz-fastest+xyz",
+        corners_swapped_clamped: "border+weights-swapped",
     },
     "sampling.matrix": {
         matrix_by_interpolate: "forbidden",
@@ -930,6 +1094,11 @@ WRONG = {
         matrix_of_doubles: "wrong-dtype",
         matrix_row_by_row: "python-loop",
         matrix_divides_by_zero: "fails-one",
+        matrix_outputs_over_inputs: "ratio-inverted",
+        matrix_line_goes_on: "extrapolated",
+        matrix_of_pillow: "antialiased",
+        matrix_crossed_and_turned: "transposed+flag-crossed",
+        matrix_nearest_and_turned: "transposed+nearest",
     },
     "sampling.splat": {
         splat_plus_equals: "last-wins",
@@ -950,5 +1119,11 @@ WRONG = {
         splat_point_by_point: "python-loop",
         splat_float32: "wrong-dtype",
         splat_flat: "wrong-shape",
+        splat_half_a_voxel: "half-voxel",
+        splat_nothing_lost: "renormalised",
+        splat_density: "weights-only",
+        splat_nearest_x_y_z: "nearest+xyz",
+        splat_border_and_mean: None,
+        splat_lost_and_turned: "last-wins+xyz",
     },
 }

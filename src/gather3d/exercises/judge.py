@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, quoted, same
+from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, parts, quoted, same
 from .exercise import KINDS, Case, Exercise, Misconception, RefusalError
 from .report import Report
 
 STEPS = 300  # on a large input; less is no loop
+SINGLE = 1e-5  # how well two wrong programs agree in float32
 DRAWN = 48  # elements, at most, of what is drawn
 
 GENERIC = {
@@ -85,12 +86,12 @@ class Trial:
         if got.error is not None:
             return "raises"
         normal = self.exercise.normal
-        parts = pairs(self.wanted.value, got.value)
-        if parts is None:
+        both = pairs(self.wanted.value, got.value)
+        if both is None:
             return "wrong-type"
-        if any(w.shape != g.shape for w, g in parts):
+        if any(w.shape != g.shape for w, g in both):
             return "wrong-shape"
-        if any(w.dtype != g.dtype for w, g in parts):
+        if any(w.dtype != g.dtype for w, g in both):
             return "wrong-dtype"
         if not same(normal(self.wanted.value), normal(got.value), self.exercise.tolerance):
             return "wrong-values"
@@ -109,6 +110,8 @@ class Trial:
         if pairs(self.got.value, other.value) is None:
             return same(self.got.value, other.value)
         normal, tolerance = self.exercise.normal, self.exercise.tolerance
+        if tolerance and any(part.dtype == torch.float32 for part in parts(self.got.value)):
+            tolerance = max(tolerance, SINGLE)  # the same mistake, rounded in another order
         try:
             return same(normal(self.got.value), normal(other.value), tolerance)
         except (RuntimeError, IndexError, TypeError):  # a shape that has no normal form
@@ -125,8 +128,8 @@ def pairs(wanted: Any, got: Any) -> list[tuple[Tensor, Tensor]] | None:
         return None
     if len(got) != len(wanted):
         return None
-    parts = [pairs(w, g) for w, g in zip(wanted, got, strict=True)]
-    return None if None in parts else [pair for part in parts for pair in part]
+    found = [pairs(w, g) for w, g in zip(wanted, got, strict=True)]
+    return None if None in found else [pair for each in found for pair in each]
 
 
 def kinds(refuse: type[Exception] | tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
@@ -228,17 +231,17 @@ def general(exercise: Exercise, failing: list[Trial]) -> tuple[str | None, str]:
 def what(trial: Trial) -> str:
     """One sentence on what went wrong in this case."""
     got, wanted = trial.got, trial.wanted.value
-    parts = None if got.error else pairs(wanted, got.value)
+    both = None if got.error else pairs(wanted, got.value)
     match trial.fault:
         case "raises":
             return f"it raises {str(got.error).strip().splitlines()[0]}"
         case "wrong-type":
             return f"it gives {kind_of(got.value)}, wanted {kind_of(wanted)}."
         case "wrong-shape":
-            w, g = next((w, g) for w, g in parts if w.shape != g.shape)
+            w, g = next((w, g) for w, g in both if w.shape != g.shape)
             return f"its shape is {list(g.shape)}, wanted {list(w.shape)}."
         case "wrong-dtype":
-            w, g = next((w, g) for w, g in parts if w.dtype != g.dtype)
+            w, g = next((w, g) for w, g in both if w.dtype != g.dtype)
             return f"its dtype is {short(g.dtype)}, wanted {short(w.dtype)}."
         case "in-place":
             return f"it changes {' and '.join(got.changed)} in place."

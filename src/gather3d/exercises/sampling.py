@@ -10,7 +10,17 @@ from torch import Generator, Tensor
 
 from gather3d.sampling import trilinear_sample
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    after,
+    before,
+    integers,
+    numbers,
+    or_refused,
+    strided,
+)
 
 BETWEEN = "10-sampling#between-eight"
 OUTSIDE = "10-sampling#outside"
@@ -36,6 +46,16 @@ def in_strides(case: Case) -> Case:
         for name, value in case.arguments.items()
     }
     return Case(given, "strided")
+
+
+HALF = (
+    "You read half a voxel away. Here whole numbers are the centres of voxels, and nothing is to "
+    "be added or subtracted."
+)
+RENORMALISED = (
+    "The weights of the corners that exist were made to sum to 1 again. What lies outside counts "
+    "as 0 here, and takes its weight with it."
+)
 
 
 # ---- sampling.trilinear
@@ -118,20 +138,8 @@ def one_voxel_clamped(volume: Tensor, whole: Tensor) -> Tensor:
     return one_voxel(volume, whole.clamp(min=0).minimum(size - 1))
 
 
-def rounded(volume: Tensor, coords: Tensor) -> Tensor:
-    return one_voxel(volume, coords.round())
-
-
 def rounded_clamped(volume: Tensor, coords: Tensor) -> Tensor:
     return one_voxel_clamped(volume, coords.round())
-
-
-def cut(volume: Tensor, coords: Tensor) -> Tensor:
-    return one_voxel(volume, coords.trunc())
-
-
-def cut_down(volume: Tensor, coords: Tensor) -> Tensor:
-    return one_voxel(volume, coords.floor())
 
 
 def cut_clamped(volume: Tensor, coords: Tensor) -> Tensor:
@@ -155,10 +163,6 @@ def between_floor_and_ceil(volume: Tensor, coords: Tensor) -> Tensor:
     return trilinear_sample(volume, coords) * fractional[:, None]
 
 
-def xyz_coords(volume: Tensor, coords: Tensor) -> Tensor:
-    return trilinear_sample(volume, coords.flip(-1))
-
-
 def border_goes_on(volume: Tensor, coords: Tensor) -> Tensor:
     return trilinear_sample(volume, coords, padding="border")
 
@@ -168,22 +172,9 @@ def weights_swapped(volume: Tensor, coords: Tensor) -> Tensor:
     return eight_corners(volume, low, 1 - (coords - low))
 
 
-def nothing_past_the_centres(volume: Tensor, coords: Tensor) -> Tensor:
+def nothing_past_the_centres(out: Tensor, volume: Tensor, coords: Tensor) -> Tensor:
     last = torch.tensor(volume.shape[2:]) - 1
-    inside = ((coords >= 0) & (coords <= last)).all(-1)
-    return trilinear_sample(volume, coords) * inside[:, None]
-
-
-def first_channel(volume: Tensor, coords: Tensor) -> Tensor:
-    return trilinear_sample(volume[:, :1], coords)
-
-
-def first_volume(volume: Tensor, coords: Tensor) -> Tensor:
-    return trilinear_sample(volume[:1].expand_as(volume), coords)
-
-
-def channels_last(volume: Tensor, coords: Tensor) -> Tensor:
-    return trilinear_sample(volume, coords).mT
+    return out * ((coords >= 0) & (coords <= last)).all(-1)[:, None]
 
 
 def two_flags(volume: Tensor, coords: Tensor) -> Tensor:
@@ -194,6 +185,12 @@ def two_flags(volume: Tensor, coords: Tensor) -> Tensor:
 NEAREST = "The positions are rounded: each reads one voxel, the nearest, and the weights are lost."
 CUT = "The fractions are cut off: each position reads one voxel, and the weights are lost."
 THIRD = "10-sampling#third-error-an-integer-cannot-move-a-little"
+
+
+def renormalised(out: Tensor, volume: Tensor, coords: Tensor) -> Tensor:
+    inside = trilinear_sample(torch.ones_like(volume), coords)
+    return out / inside.where(inside > 0, 1)
+
 
 trilinear = Exercise(
     id="sampling.trilinear",
@@ -208,10 +205,25 @@ trilinear = Exercise(
             "10-sampling#second-error-one-flat-index-from-three-fractions",
             flat_of_fractions,
         ),
-        Misconception("nearest", NEAREST, THIRD, rounded),
+        Misconception(
+            "nearest",
+            NEAREST,
+            THIRD,
+            change=before(lambda volume, coords: (volume, coords.round())),
+        ),
         Misconception("nearest", NEAREST, THIRD, rounded_clamped),
-        Misconception("fraction-cut", CUT, THIRD, cut),
-        Misconception("fraction-cut", CUT, THIRD, cut_down),
+        Misconception(
+            "fraction-cut",
+            CUT,
+            THIRD,
+            change=before(lambda volume, coords: (volume, coords.trunc())),
+        ),
+        Misconception(
+            "fraction-cut",
+            CUT,
+            THIRD,
+            change=before(lambda volume, coords: (volume, coords.floor())),
+        ),
         Misconception("fraction-cut", CUT, THIRD, cut_clamped),
         Misconception(
             "towards-zero",
@@ -238,7 +250,7 @@ trilinear = Exercise(
             "xyz",
             "The coordinates are read as (x, y, z); here they are (z, y, x).",
             "10-sampling#the-operator",
-            xyz_coords,
+            change=before(lambda volume, coords: (volume, coords.flip(-1))),
         ),
         Misconception(
             "border",
@@ -251,7 +263,7 @@ trilinear = Exercise(
             "all-or-nothing",
             "A position less than one voxel outside still has corners inside; you gave 0 for it.",
             OUTSIDE,
-            nothing_past_the_centres,
+            change=after(nothing_past_the_centres),
         ),
         Misconception(
             "two-flags",
@@ -263,20 +275,33 @@ trilinear = Exercise(
             "first-channel",
             "Only channel 0 is sampled; a position has a value in every channel.",
             "10-sampling#the-operator",
-            first_channel,
+            change=after(lambda out, *_: out[:, :1]),
         ),
         Misconception(
             "first-batch",
             "Every position is read in the volume of batch 0.",
             "10-sampling#the-operator",
-            first_volume,
+            change=before(lambda volume, coords: (volume[:1].expand_as(volume), coords)),
         ),
         Misconception(
             "channels-last",
             "The values are right, the layout is not: channels come before positions.",
             "10-sampling#the-operator",
-            channels_last,
+            change=after(lambda out, *_: out.mT),
         ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            UNITS,
+            change=before(lambda volume, coords: (volume, coords - 0.5)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            UNITS,
+            change=before(lambda volume, coords: (volume, coords + 0.5)),
+        ),
+        Misconception("renormalised", RENORMALISED, OUTSIDE, change=after(renormalised)),
     ),
     page=BETWEEN,
     without=("trilinear_sample", "grid_sample"),
@@ -335,34 +360,13 @@ def to_grid_fast(coords: Tensor, shape: tuple[int, int, int], align_corners: boo
     return ((2 * coords + 1) / size - 1).flip(-1)
 
 
-def zyx_kept(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return to_grid_fast(coords, shape, align_corners).flip(-1)
-
-
-def sizes_reversed(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return to_grid_fast(coords, shape[::-1], align_corners)
-
-
-def always_true(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return to_grid_fast(coords, shape, True)
-
-
-def always_false(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return to_grid_fast(coords, shape, False)
-
-
-def flag_crossed(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return to_grid_fast(coords, shape, not align_corners)
-
-
-def no_half_voxel(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
+def divided_by_zero(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
     if align_corners:
-        return to_grid_fast(coords, shape, True)
-    return (2 * coords / torch.tensor(shape) - 1).flip(-1)
+        return (2 * coords / (torch.tensor(shape) - 1) - 1).flip(-1)
+    return to_grid_fast(coords, shape, align_corners)
 
 
-def zero_to_one(coords: Tensor, shape: tuple, align_corners: bool) -> Tensor:
-    return (to_grid_fast(coords, shape, align_corners) + 1) / 2
+ONE_SIZE = "All three axes are divided by one and the same size; each axis has its own."
 
 
 grid = Exercise(
@@ -376,45 +380,81 @@ grid = Exercise(
             "zyx",
             "The numbers are right, their order is not: grid_sample wants (x, y, z).",
             XYZ,
-            zyx_kept,
+            change=after(lambda out, *_: out.flip(-1)),
         ),
         Misconception(
             "sizes-reversed",
             "x is divided by the depth and z by the width: the sizes are not in the order of the "
             "coordinates.",
             XYZ,
-            sizes_reversed,
+            change=before(lambda coords, shape, flag: (coords, shape[::-1], flag)),
         ),
         Misconception(
             "always-true",
             "align_corners is not used: −1 and 1 are always the first and the last centre.",
             UNITS,
-            always_true,
+            change=before(lambda coords, shape, flag: (coords, shape, True)),
         ),
         Misconception(
             "always-false",
             "align_corners is not used: −1 and 1 are always the outer faces.",
             UNITS,
-            always_false,
+            change=before(lambda coords, shape, flag: (coords, shape, False)),
         ),
         Misconception(
             "flag-crossed",
             "The two settings of align_corners are exchanged.",
             UNITS,
-            flag_crossed,
+            change=before(lambda coords, shape, flag: (coords, shape, not flag)),
         ),
         Misconception(
             "half-voxel",
             "With align_corners=False you divide by the right length, but count from the first "
             "centre: −1 is the outer face, half a voxel before it.",
             UNITS,
-            no_half_voxel,
+            change=before(
+                lambda coords, shape, flag: (coords if flag else coords - 0.5, shape, flag)
+            ),
         ),
         Misconception(
             "zero-to-one",
             "The ends of an axis are 0 and 1 in your answer; grid_sample calls them −1 and 1.",
             "10-sampling#the-library-s-own-grid-sample",
-            zero_to_one,
+            change=after(lambda out, *_: (out + 1) / 2),
+        ),
+        Misconception(
+            "size-for-both",
+            "You compute 2 c / size − 1 for both settings. In one of them −1 and 1 are centres, "
+            "which are size − 1 apart; in the other −1 is half a voxel before the first.",
+            UNITS,
+            change=before(lambda coords, shape, flag: (coords - 0.5, shape, False)),
+        ),
+        Misconception(
+            "length-crossed",
+            "With align_corners=False you begin half a voxel before the first centre and divide by "
+            "size − 1. From face to face it is the size.",
+            UNITS,
+            change=before(
+                lambda coords, shape, flag: (coords if flag else coords + 0.5, shape, True)
+            ),
+        ),
+        Misconception(
+            "one-size",
+            ONE_SIZE,
+            UNITS,
+            change=before(lambda coords, shape, flag: (coords, 3 * shape[2:], flag)),
+        ),
+        Misconception(
+            "one-size",
+            ONE_SIZE,
+            UNITS,
+            change=before(lambda coords, shape, flag: (coords, 3 * shape[:1], flag)),
+        ),
+        Misconception(
+            "divides-by-zero",
+            "Right, except on an axis of length 1, where size − 1 is 0.",
+            UNITS,
+            divided_by_zero,
         ),
     ),
     page=UNITS,
@@ -508,15 +548,6 @@ def corners_towards_zero(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
     return flattened(at, shape).where(inside, -1), weight
 
 
-def corners_dz_fastest(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
-    at, weight, inside = eight(coords, shape, first=False)
-    return flattened(at, shape).where(inside, -1), weight
-
-
-def corners_of_xyz(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
-    return corners_fast(coords.flip(-1), shape)
-
-
 def corners_z_without_factor(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
     at, weight, inside = eight(coords, shape)
     return flattened(at.flip(-1), shape).where(inside, -1), weight
@@ -538,16 +569,6 @@ def corners_on_the_border(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]
     return flattened(held(at, shape), shape), weight
 
 
-def corners_weightless(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
-    at, weight, inside = eight(coords, shape)
-    return flattened(at, shape).where(inside, -1), weight * inside
-
-
-def corners_weights_swapped(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
-    index, weight = corners_fast(coords, shape)
-    return index, weight.flip(-1)
-
-
 def corners_floor_and_ceil(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
     ends = torch.stack([coords.floor(), coords.ceil()])
     share = torch.stack([ends[1] - coords, coords - ends[0]])
@@ -559,6 +580,24 @@ def corners_floor_and_ceil(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor
 
 
 INSIDE = "10-sampling#the-operator"
+
+
+def dz_fastest(of_corners: Tensor) -> Tensor:
+    return of_corners.unflatten(1, (2, 2, 2)).permute(0, 3, 2, 1).flatten(1)
+
+
+def corners_renormalised(pair: tuple[Tensor, Tensor], *_) -> tuple[Tensor, Tensor]:
+    index, weight = pair
+    weight = weight * (index >= 0)
+    total = weight.sum(1, keepdim=True)
+    return index, weight / total.where(total > 0, 1)
+
+
+def corners_last_lost(coords: Tensor, shape: tuple) -> tuple[Tensor, Tensor]:
+    at, weight, inside = eight(coords, shape)
+    lost = (at >= torch.tensor(shape) - 1).any(-1)
+    return flattened(at, shape).where(inside & ~lost, -1), weight
+
 
 corners = Exercise(
     id="sampling.corners",
@@ -593,7 +632,7 @@ corners = Exercise(
             "A corner outside has weight 0 in your answer. Its index −1 says already that it does "
             "not exist; the eight weights sum to 1 wherever the position is.",
             INSIDE,
-            corners_weightless,
+            change=after(lambda pair, *_: (pair[0], pair[1] * (pair[0] >= 0))),
         ),
         Misconception(
             "towards-zero",
@@ -614,14 +653,14 @@ corners = Exercise(
             "The right eight voxels, but the weights of lower and upper corners are exchanged: "
             "the nearer voxel counts less.",
             "10-sampling#between-two-values",
-            corners_weights_swapped,
+            change=after(lambda pair, *_: (pair[0], pair[1].flip(-1))),
         ),
         Misconception(
             "dz-fastest",
             "The right corners with the right weights, in another order: dx changes fastest, dz "
             "slowest.",
             "10-sampling#the-operator",
-            corners_dz_fastest,
+            change=after(lambda pair, *_: tuple(map(dz_fastest, pair))),
         ),
         Misconception(
             "x-slowest",
@@ -633,7 +672,33 @@ corners = Exercise(
             "xyz",
             "The coordinates are read as (x, y, z); here they are (z, y, x).",
             "10-sampling#the-operator",
-            corners_of_xyz,
+            change=before(lambda coords, shape: (coords.flip(-1), shape)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            UNITS,
+            change=before(lambda coords, shape: (coords - 0.5, shape)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            UNITS,
+            change=before(lambda coords, shape: (coords + 0.5, shape)),
+        ),
+        Misconception(
+            "renormalised",
+            "The weights of the corners that exist were made to sum to 1 again. A corner outside "
+            "keeps its weight here.",
+            INSIDE,
+            change=after(corners_renormalised),
+        ),
+        Misconception(
+            "last-lost",
+            "The last voxel of an axis is outside in your answer. Its number is size − 1, and it "
+            "is there.",
+            INSIDE,
+            corners_last_lost,
         ),
     ),
     page=BETWEEN,
@@ -696,18 +761,6 @@ def resize_fast(inputs: int, outputs: int, align_corners: bool) -> Tensor:
     return hats(places(inputs, outputs, align_corners).clamp(0, inputs - 1), inputs)
 
 
-def resize_true(inputs: int, outputs: int, align_corners: bool) -> Tensor:
-    return resize_fast(inputs, outputs, True)
-
-
-def resize_false(inputs: int, outputs: int, align_corners: bool) -> Tensor:
-    return resize_fast(inputs, outputs, False)
-
-
-def resize_crossed(inputs: int, outputs: int, align_corners: bool) -> Tensor:
-    return resize_fast(inputs, outputs, not align_corners)
-
-
 def resize_zeros(inputs: int, outputs: int, align_corners: bool) -> Tensor:
     return hats(places(inputs, outputs, align_corners), inputs)
 
@@ -738,16 +791,37 @@ def resize_overwritten(inputs: int, outputs: int, align_corners: bool) -> Tensor
     return out
 
 
-def resize_turned(inputs: int, outputs: int, align_corners: bool) -> Tensor:
-    return resize_fast(inputs, outputs, align_corners).T
-
-
 def resize_swapped(inputs: int, outputs: int, align_corners: bool) -> Tensor:
     out, j = torch.zeros(outputs, inputs), torch.arange(outputs)
     at = places(inputs, outputs, align_corners).clamp(0, inputs - 1)
     low = at.long()
     out.index_put_((j, low), at - low, accumulate=True)
     return out.index_put_((j, (low + 1).clamp(max=inputs - 1)), 1 - (at - low), accumulate=True)
+
+
+def resize_inverted(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    j = torch.arange(outputs)
+    if align_corners:
+        at = j * (outputs - 1) / max(inputs - 1, 1)
+    else:
+        at = (j + 0.5) * outputs / inputs - 0.5
+    return hats(at.clamp(0, inputs - 1), inputs)
+
+
+def resize_extrapolated(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    at = places(inputs, outputs, align_corners)
+    low = at.floor().clamp(0, max(inputs - 2, 0))
+    out, j = torch.zeros(outputs, inputs), torch.arange(outputs)
+    out.index_put_((j, low.long()), 1 - (at - low), accumulate=True)
+    high = (low.long() + 1).clamp(max=inputs - 1)
+    return out.index_put_((j, high), at - low, accumulate=True)
+
+
+def resize_antialiased(inputs: int, outputs: int, align_corners: bool) -> Tensor:
+    """As an image library makes an image smaller: each output looks at all that it stands for."""
+    eye, size = torch.eye(inputs)[None, None], (inputs, outputs)
+    wide = F.interpolate(eye, size, mode="bilinear", align_corners=align_corners, antialias=True)
+    return wide[0, 0].T
 
 
 matrix = Exercise(
@@ -761,27 +835,27 @@ matrix = Exercise(
             "transposed",
             "A row belongs to an output and a column to an input; yours is the transpose.",
             "10-sampling#its-matrix",
-            resize_turned,
+            change=after(lambda out, *_: out.T),
         ),
         Misconception(
             "always-true",
             "align_corners is not used: the first and the last output always read the first and "
             "the last input.",
             UNITS,
-            resize_true,
+            change=before(lambda inputs, outputs, flag: (inputs, outputs, True)),
         ),
         Misconception(
             "always-false",
             "align_corners is not used: the outputs always divide the whole line, from the outer "
             "face of the first voxel to that of the last.",
             UNITS,
-            resize_false,
+            change=before(lambda inputs, outputs, flag: (inputs, outputs, False)),
         ),
         Misconception(
             "flag-crossed",
             "The two settings of align_corners are exchanged.",
             UNITS,
-            resize_crossed,
+            change=before(lambda inputs, outputs, flag: (inputs, outputs, not flag)),
         ),
         Misconception(
             "zeros",
@@ -823,6 +897,26 @@ matrix = Exercise(
             "counts less.",
             "10-sampling#between-two-values",
             resize_swapped,
+        ),
+        Misconception(
+            "ratio-inverted",
+            "The ratio of the sizes is upside down: with more outputs, each step must be shorter.",
+            UNITS,
+            resize_inverted,
+        ),
+        Misconception(
+            "extrapolated",
+            "Before the first and behind the last centre, the line goes on with its slope, and a "
+            "weight is negative. Here the border goes on.",
+            OUTSIDE,
+            resize_extrapolated,
+        ),
+        Misconception(
+            "antialiased",
+            "Fewer outputs are means over all that they stand for, as image libraries do it. "
+            "F.interpolate reads two neighbours, however many lie between.",
+            "10-sampling#between-two-values",
+            or_refused(resize_antialiased),
         ),
     ),
     page="10-sampling#its-matrix",
@@ -895,18 +989,6 @@ def splat_fast(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     return splat_from(values, coords, shape)
 
 
-def splat_nearest(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_from(values, coords.round(), shape)
-
-
-def splat_cut(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_from(values, coords.trunc(), shape)
-
-
-def splat_cut_down(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_from(values, coords.floor(), shape)
-
-
 def splat_towards_zero(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     return splat_from(values, coords, shape, coords.trunc())
 
@@ -934,10 +1016,6 @@ def splat_on_the_border(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     return added(values, flattened(held(at, shape), shape), weight, shape)
 
 
-def splat_position_held(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_from(values, held(coords, shape), shape)
-
-
 def splat_in_range(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     at, weight, _ = eight(coords, shape)
     flat, size = flattened(at, shape), math.prod(shape)
@@ -945,13 +1023,12 @@ def splat_in_range(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     return added(values, flat.clamp(0, size - 1), weight * there, shape)
 
 
-def splat_all_or_nothing(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
+def splat_all_or_nothing(values: Tensor, coords: Tensor, shape: tuple) -> tuple:
     inside = ((coords >= 0) & (coords <= torch.tensor(shape) - 1)).all(-1)
-    return splat_from(values * inside[:, None], coords, shape)
+    return values * inside[:, None], coords, shape
 
 
-def splat_mean(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    total = splat_fast(values, coords, shape)
+def splat_mean(total: Tensor, values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
     arrived = splat_fast(torch.ones_like(values), coords, shape)
     return total / arrived.where(arrived > 0, 1)
 
@@ -961,16 +1038,15 @@ def splat_weights_swapped(values: Tensor, coords: Tensor, shape: tuple) -> Tenso
     return added(values, flattened(held(at, shape), shape), weight.flip(-1) * inside, shape)
 
 
-def splat_xyz(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_fast(values, coords.flip(-1), shape)
-
-
-def splat_first_batch(values: Tensor, coords: Tensor, shape: tuple) -> Tensor:
-    return splat_fast(values, coords[:1].expand_as(coords), shape)
-
-
 SPLAT = "10-sampling#to-the-volume-splatting"
 LOST = "Where two values meet in a voxel, only the last one stays; splatting adds them up."
+
+
+def shared_out_anew(values: Tensor, coords: Tensor, shape: tuple) -> tuple:
+    _, weight, inside = eight(coords, shape)
+    there = (weight * inside).sum(-1)[:, None]
+    return values / there.where(there > 0, 1), coords, shape
+
 
 splat = Exercise(
     id="sampling.splat",
@@ -986,10 +1062,20 @@ splat = Exercise(
             "nearest",
             "Each value goes whole to the nearest voxel; it is shared out among eight.",
             THIRD,
-            splat_nearest,
+            change=before(lambda values, coords, shape: (values, coords.round(), shape)),
         ),
-        Misconception("fraction-cut", CUT.replace("reads", "fills"), THIRD, splat_cut),
-        Misconception("fraction-cut", CUT.replace("reads", "fills"), THIRD, splat_cut_down),
+        Misconception(
+            "fraction-cut",
+            CUT.replace("reads", "fills"),
+            THIRD,
+            change=before(lambda values, coords, shape: (values, coords.trunc(), shape)),
+        ),
+        Misconception(
+            "fraction-cut",
+            CUT.replace("reads", "fills"),
+            THIRD,
+            change=before(lambda values, coords, shape: (values, coords.floor(), shape)),
+        ),
         Misconception(
             "towards-zero",
             "Below 0 the lower corner is the wrong voxel: it was found by going towards zero, "
@@ -1009,7 +1095,7 @@ splat = Exercise(
             "What falls outside piles up in the voxels at the border; there is no voxel for it, "
             "and it is lost.",
             OUTSIDE,
-            splat_position_held,
+            change=before(lambda values, coords, shape: (values, held(coords, shape), shape)),
         ),
         Misconception(
             "range-only",
@@ -1023,14 +1109,14 @@ splat = Exercise(
             "A position less than one voxel outside still has corners inside; its value is lost "
             "as a whole in your answer.",
             OUTSIDE,
-            splat_all_or_nothing,
+            change=before(splat_all_or_nothing),
         ),
         Misconception(
             "mean",
             "You divide by the weight that arrived. The transpose of sampling adds and does not "
             "divide.",
             SPLAT,
-            splat_mean,
+            change=after(splat_mean),
         ),
         Misconception(
             "weights-swapped",
@@ -1043,13 +1129,39 @@ splat = Exercise(
             "xyz",
             "The coordinates are read as (x, y, z); here they are (z, y, x).",
             "10-sampling#the-operator",
-            splat_xyz,
+            change=before(lambda values, coords, shape: (values, coords.flip(-1), shape)),
         ),
         Misconception(
             "first-batch",
             "Every batch is splatted with the positions of batch 0.",
             "10-sampling#the-operator",
-            splat_first_batch,
+            change=before(
+                lambda values, coords, shape: (values, coords[:1].expand_as(coords), shape)
+            ),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF.replace("read", "write"),
+            UNITS,
+            change=before(lambda values, coords, shape: (values, coords - 0.5, shape)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF.replace("read", "write"),
+            UNITS,
+            change=before(lambda values, coords, shape: (values, coords + 0.5, shape)),
+        ),
+        Misconception(
+            "renormalised",
+            "What would fall outside was shared out among the corners that exist. It is lost.",
+            OUTSIDE,
+            change=before(shared_out_anew),
+        ),
+        Misconception(
+            "weights-only",
+            "These are the weights that arrive in each voxel; the values have no part in them.",
+            SPLAT,
+            change=before(lambda values, *rest: (torch.ones_like(values), *rest)),
         ),
     ),
     page=SPLAT,
