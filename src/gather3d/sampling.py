@@ -204,11 +204,11 @@ def deform_conv3d(
         torch.arange(n, device=offset.device) * s - p
         for n, s, p in zip(out_shape, stride, padding, strict=True)
     ]
-    corner = torch.cartesian_prod(*starts).T  # where the first tap reads: [3, P]
+    corner = torch.cartesian_prod(*starts).T.to(moved.dtype)  # where the first tap reads: [3, P]
     steps = [
         torch.arange(k, device=offset.device) * d for k, d in zip(kernel, dilation, strict=True)
     ]
-    further = torch.cartesian_prod(*steps)[..., None]  # and how much further the others: [K, 3, 1]
+    further = torch.cartesian_prod(*steps)[..., None].to(moved.dtype)  # the others: [K, 3, 1] more
     # one tap after another, so that what they read is never there at once; all together where the
     # loop would be compiled tap by tap
     several = K if torch.compiler.is_compiling() else 1

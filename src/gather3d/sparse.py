@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .indexing import ravel_index, unravel_index
@@ -38,7 +38,8 @@ class SparseVolume:
 
     Attributes:
         coords: [V, 4] int64, (b, z, y, x), sorted by flat index, none twice.
-        features: [V, C], one row for each active voxel; everywhere else the volume is 0.
+        features: [V, C], one row for each active voxel; everywhere else the volume is 0. Floats,
+            or labels and masks of any other dtype, which are not for convolutions.
         shape: (D, H, W).
         batch_size: B.
 
@@ -55,7 +56,7 @@ class SparseVolume:
     """
 
     coords: Int[Tensor, "V 4"]
-    features: Float[Tensor, "V C"]
+    features: Shaped[Tensor, "V C"]
     shape: Triple
     batch_size: int
 
@@ -71,7 +72,7 @@ class SparseVolume:
                 "wanted rows sorted by flat index and none twice"
             )
 
-    def to_dense(self) -> Float[Tensor, "B C D H W"]:
+    def to_dense(self) -> Shaped[Tensor, "B C D H W"]:
         """The same volume with its zeros: every row goes to its voxel, in all channels.
 
         Runs in float16, bfloat16, float32 and float64, with int32 or int64 coordinates.
@@ -86,7 +87,7 @@ class SparseVolume:
         return dense.unflatten(2, (D, H, W))
 
     @classmethod
-    def from_dense(cls, volume: Float[Tensor, "B C D H W"]) -> "SparseVolume":
+    def from_dense(cls, volume: Shaped[Tensor, "B C D H W"]) -> "SparseVolume":
         """The voxels of a dense volume in which any channel is not 0; differentiable.
 
         Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.

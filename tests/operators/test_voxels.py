@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
@@ -418,6 +418,7 @@ def reading(features, coords, origin, size, points, batch):
 
 
 @given(clouds(), SIZES_OF_AXES, st.integers(0, 3), SEEDS, LAYOUTS)
+@settings(max_examples=30)
 def test_devoxelize_against_its_formula(device, case, size, C, seed, layout):
     points, _, batch, origin = case
     voxels = voxelize(device, points, size, batch, origin)
