@@ -205,10 +205,8 @@ def deform_conv3d(
         for n, s, p in zip(out_shape, stride, padding, strict=True)
     ]
     corner = torch.cartesian_prod(*starts).T.to(moved.dtype)  # where the first tap reads: [3, P]
-    steps = [
-        torch.arange(k, device=offset.device) * d for k, d in zip(kernel, dilation, strict=True)
-    ]
-    further = torch.cartesian_prod(*steps)[..., None].to(moved.dtype)  # the others: [K, 3, 1] more
+    steps = product(*(range(0, k * d, d) for k, d in zip(kernel, dilation, strict=True)))
+    further = moved.new_tensor(list(steps))[..., None]  # how much further each tap: [K, 3, 1]
     # one tap after another, so that what they read is never there at once; all together where the
     # loop would be compiled tap by tap
     several = K if torch.compiler.is_compiling() else 1
@@ -221,10 +219,10 @@ def deform_conv3d(
             share = share * gate[:, taps].reshape(B * G, -1, 1)
         sampled = _WeightedBag.apply(input, row, share, table)  # [B · G, taps · P, Ci / G]
         sampled = sampled.reshape(B, G, several, -1, Ci // G).permute(0, 3, 2, 1, 4)
-        product = sampled.flatten(2).to(weights.dtype) @ weights[taps].flatten(0, 1)
-        out = out + product.to(weights.dtype)  # [B, P, Co]; under autocast, a product is in half
+        added = sampled.flatten(2).to(weights.dtype) @ weights[taps].flatten(0, 1)
+        out = out + added.to(weights.dtype)  # [B, P, Co]; under autocast, added is in half
     out = out if bias is None else out + bias
-    out = out.to(product.dtype if torch.is_autocast_enabled(input.device.type) else dtype)
+    out = out.to(added.dtype if torch.is_autocast_enabled(input.device.type) else dtype)
     return out.mT.contiguous().unflatten(2, out_shape)
 
 
