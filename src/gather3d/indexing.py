@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from .linear import find_matrix
+from .asking import Asked
+from .linear import Rounding, as_complex, find_matrix
 from .refusals import (
     check_cells,
     check_inside,
@@ -417,14 +418,17 @@ class Sources:
     """The linear map behind a function: which inputs each output reads, and with what weight.
 
     Attributes:
-        matrix: sparse COO, float64, [outputs, inputs], both flattened in row-major order.
+        matrix: sparse COO, float64 (complex128 where the function gives complex numbers),
+            [outputs, inputs], both flattened in row-major order.
         input_shape: the shape that the function took.
         output_shape: the shape that it gave.
+        precision: how far a weight may be from the true one, as a share of it.
     """
 
     matrix: Tensor
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    precision: float = 1e-6
 
     def reads(self) -> Int[Tensor, "*in"]:
         """How many outputs read each input.
@@ -464,7 +468,7 @@ class Sources:
         lines = torch.unique_consecutive(read // (line // size)).numel()
         reading = self.matrix.indices()[0].bincount(minlength=self.matrix.shape[0])
         return Counts(
-            kind=_kind(self.matrix, reading, times),
+            kind=_kind(self.matrix, reading, times, self.precision),
             reads=int(times.sum()),
             distinct=len(read),
             repeated=int((times > 1).sum()),
@@ -495,7 +499,7 @@ class Sources:
         """
         if names is not None and len(names) != len(self.input_shape):
             raise ValueError(f"names: got {names!r}, wanted a word for each of {self.input_shape}")
-        return words(self.matrix, self.input_shape, self.output_shape, names)
+        return words(self.matrix, self.input_shape, self.output_shape, names, self.precision)
 
     def differs(self, other: "Sources") -> Bool[Tensor, "*out"]:
         """Which outputs read other inputs, or with other weights, than the same outputs of `other`.
@@ -513,14 +517,16 @@ class Sources:
             raise ValueError(
                 f"other: got input shape {list(other.input_shape)}, wanted {list(self.input_shape)}"
             )
-        different = torch.ones(self.output_shape, dtype=torch.bool)
+        different = torch.ones(self.output_shape, dtype=torch.bool, device=self.matrix.device)
         if len(self.output_shape) == len(other.output_shape):
             both = tuple(map(min, self.output_shape, other.output_shape))
             corner = tuple(map(slice, both))
-            left, right = (_rows(map_, corner) for map_ in (self, other))
-            off = (left - right).coalesce()
-            same = torch.ones(math.prod(both), dtype=torch.bool)
-            same[off.indices()[0, off.values().abs() > 1e-6]] = False
+            dtype = torch.promote_types(self.matrix.dtype, other.matrix.dtype)
+            left, right = (_rows(map_, corner).to(dtype) for map_ in (self, other))
+            off, most = (left - right).coalesce(), _largest(left).maximum(_largest(right))
+            row, share = off.indices()[0], max(self.precision, other.precision)
+            same = torch.ones_like(most, dtype=torch.bool)
+            same[row[off.values().abs() > share * most[row]]] = False
             different[corner] = ~same.reshape(both)
         return different
 
@@ -530,20 +536,24 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
 
     matrix[o, i] = weight of input i in output o, so that fn(x).flatten() = matrix @ x.flatten()
 
-    A function that only selects is recognised from one call on the ramp 1, 2, 3 …; one whose
-    outputs read few of many inputs, from some hundred calls on groups of inputs; any other is
-    called once for each input element. The answer is then tried on random inputs. Weights that are
-    rounding errors (10⁻¹² of the largest, or 10⁻⁶ in float32) are left out.
+    A function that only selects is recognised from its answer to 1, 2, 3 …; one whose outputs read
+    few of many inputs, from some hundred calls on groups of inputs; any other is called once for
+    each input element (twice if it computes in bfloat16 or float16). The answer is then tried on
+    random inputs. Weights are as exact as the dtype in which fn computes, also by itself or under
+    autocast; what is rounding error (10⁻¹² of an output's largest weight, or 10⁻⁶ in float32) is
+    left out.
 
     Args:
-        fn: takes a float64 tensor (float32, if it refuses that) on the CPU, of the given shape,
-            and returns a tensor; need not be differentiable.
+        fn: takes a float64 tensor (or float32, bfloat16 or float16, the first that it does not
+            refuse) of the given shape, and returns a tensor of floating-point or complex numbers;
+            need not be differentiable. The input is on the CPU, and while fn runs that is the
+            default device.
         shape: the shape of fn's input.
 
     Raises:
-        ValueError: fn is not linear (a constant added, a product or a maximum of inputs, …), or
-            its matrix has more than ten million weights.
-        TypeError: fn does not return a tensor.
+        ValueError: fn is not linear (a constant added, a product or a maximum of inputs, …) or
+            gives two answers to one question, or its matrix has more than ten million weights.
+        TypeError: fn does not return a tensor of such numbers, or takes none of these dtypes.
 
     Example:
         >>> sources(lambda x: x.flip(0), [3]).matrix.to_dense()
@@ -552,55 +562,41 @@ def sources(fn: Callable[[Tensor], Tensor], shape: Sequence[int]) -> Sources:
                 [1., 0., 0.]], dtype=torch.float64)
     """
     shape = _check_grid(shape)
-
-    def call(x: Tensor) -> Tensor:
-        out = fn(x.reshape(shape).clone())
-        if not isinstance(out, Tensor):
-            raise TypeError(f"fn: got {type(out).__name__} back, wanted a tensor")
-        return out.detach().cpu()
-
-    zero = torch.zeros(math.prod(shape), dtype=torch.float64)
-    try:
-        first = call(zero)
-    except RuntimeError:  # such as a convolution with weights in float32
-        zero = zero.float()
-        first = call(zero)
-    if first.any():
-        raise ValueError("fn: got other than zeros from zeros, wanted a linear function")
-
-    def ask(x: Tensor) -> Tensor:
-        out = call(x.to(zero.dtype))
-        if out.shape != first.shape:
-            raise ValueError(
-                f"fn: got shape {list(out.shape)} and {list(first.shape)} from inputs of one "
-                "shape, wanted a linear function"
-            )
-        return out.double().flatten()
-
-    exact = zero.dtype == first.dtype == torch.float64
-    matrix = find_matrix(ask, len(zero), precision=1e-12 if exact else 1e-6)
+    ask = Asked(fn, shape)
+    rounding = Rounding.of(ask.dtype)
+    matrix = find_matrix(ask, math.prod(shape), ask.dtype)
     if matrix is None:
-        raise ValueError("fn: got what no matrix gives, wanted a linear function")
-    return Sources(matrix, shape, tuple(first.shape))
+        few = f" to the digits of {ask.dtype}, in which it computes" if rounding.coarse else ""
+        raise ValueError(f"fn: got what no matrix gives{few}, wanted a linear function")
+    matrix = as_complex(matrix) if ask.complex else matrix
+    return Sources(matrix, shape, ask.output_shape, max(1e-6, rounding.weight))
 
 
-def _kind(matrix: Tensor, reading: Tensor, times: Tensor) -> str:
+def _kind(matrix: Tensor, reading: Tensor, times: Tensor, precision: float) -> str:
     """In a word: what a matrix does, whose rows and columns have so many weights."""
     weights = matrix.values()
     if len(weights) == 0:
         return "nothing"
-    if all_near(weights, 1) and (reading <= 1).all():
+    if all_near(weights, 1, precision) and (reading <= 1).all():
         whole = (reading == 1).all() and (times == 1).all()
         return "permutation" if whole else "selection"
     sums = weights.new_zeros(len(reading)).index_add(0, matrix.indices()[0], weights)
-    average = (weights >= 0).all() and all_near(sums[reading > 0], 1)
-    return "average" if average else "weights"
+    if weights.is_complex() or not (weights >= 0).all():
+        return "weights"
+    return "average" if all_near(sums[reading > 0], 1, precision) else "weights"
 
 
 def _rows(map_: Sources, corner: tuple[slice, ...]) -> Tensor:
     """The matrix of the outputs in one corner of all the outputs."""
-    number = torch.arange(map_.matrix.shape[0]).reshape(map_.output_shape)[corner].flatten()
-    return map_.matrix.index_select(0, number)
+    number = torch.arange(map_.matrix.shape[0], device=map_.matrix.device)
+    number = number.reshape(map_.output_shape)[corner].flatten()
+    return map_.matrix.index_select(0, number).coalesce()
+
+
+def _largest(matrix: Tensor) -> Tensor:
+    """The size of the largest weight in each row."""
+    row, weights = matrix.indices()[0], matrix.values().abs()
+    return weights.new_zeros(matrix.shape[0]).scatter_reduce(0, row, weights, "amax")
 
 
 def _check_along(input: Tensor, dim: int, index: Tensor) -> int:

@@ -20,12 +20,14 @@ def words(
     input_shape: tuple[int, ...],
     output_shape: tuple[int, ...],
     names: Sequence[str] | None = None,
+    precision: float = 1e-6,
 ) -> str:
     """The pattern of the reads, how often inputs are read, and which outputs read nothing.
 
     Args:
         matrix: [outputs, inputs], sparse and coalesced.
         names: a word for each dimension of the input.
+        precision: how far a weight may be from the true one, as a share of it.
 
     Example:
         >>> matrix = torch.eye(6).to_sparse()[[0, 3]].coalesce()
@@ -44,18 +46,20 @@ def words(
     times = columns.bincount(minlength=inputs)
     if (reading <= 1).all():
         clauses = [_selection(columns, reading, dims, input_shape, output_shape)]
-        if not all_near(weights, 1):
-            one = _number(weights[0]) if all_near(weights, float(weights[0])) else "a weight"
+        if not all_near(weights, 1, precision):
+            alike = all_near(weights, weights[0].item(), precision)
+            one = _number(weights[0]) if alike else "a weight"
             clauses.append(f"each is multiplied by {one}")
     else:
-        clauses = [_mixture(rows, columns, weights, reading, times, dims, input_shape)]
+        how = _how(rows, weights, reading, precision)
+        clauses = [_mixture(how, rows, columns, weights, reading, times, dims, input_shape)]
     moves = len(clauses) == 1 and bool((reading == 1).all()) and "copies" not in clauses[0]
     return "; ".join(clauses + _counts(reading, times, permutation=moves))
 
 
-def all_near(values: Tensor, wanted: float) -> bool:
+def all_near(values: Tensor, wanted: complex, precision: float) -> bool:
     """Whether all values are the wanted one, but for rounding."""
-    return bool(((values - wanted).abs() <= 1e-6).all())
+    return bool(((values - wanted).abs() <= precision * abs(wanted or 1)).all())
 
 
 def _counts(reading: Tensor, times: Tensor, permutation: bool) -> list[str]:
@@ -146,10 +150,11 @@ def _selection(
     present = reading.bool()
     source = torch.full_like(reading, -1)
     source[present] = columns
-    if torch.equal(source, torch.arange(math.prod(input_shape))):
+    if torch.equal(source, torch.arange(math.prod(input_shape), device=source.device)):
         changed = [n for n in input_shape if n > 1] != [n for n in output_shape if n > 1]
         return "copies its input" + (", in another shape" if changed else "")
-    if input_shape == output_shape and bool((source == torch.arange(len(source)))[present].all()):
+    own = torch.arange(len(source), device=source.device)
+    if input_shape == output_shape and bool((source == own)[present].all()):
         return "keeps some inputs in their places" if not present.all() else "copies its input"
     position = torch.unravel_index(source.clamp(min=0), input_shape)
     found, used = [], set()
@@ -191,7 +196,7 @@ def _indexed(dim: _Dim) -> tuple[str, str]:
 def _run(table: Tensor, dim: _Dim) -> tuple[str, str]:
     """What a list of positions along one dimension is, in words, and of which kind."""
     n, many, place = dim.size, dim.many, dim.place
-    every = torch.arange(n)
+    every = torch.arange(n, device=table.device)
     first, last, step = int(table[0]), int(table[-1]), table.diff()
     times, rest = divmod(len(table), n)
     if torch.equal(table, every):
@@ -231,7 +236,8 @@ def _windows(dim: _Dim, at: Tensor) -> tuple[str, str] | None:
             steps[d] = int(at[tuple(int(e == d) for e in range(at.ndim))] - at[origin])
     moving = [d for d, step in steps.items() if step]
     straight = sum(
-        steps.get(d, 0) * torch.arange(n).reshape([-1 if e == d else 1 for e in range(at.ndim)])
+        steps.get(d, 0)
+        * torch.arange(n, device=at.device).reshape([-1 if e == d else 1 for e in range(at.ndim)])
         for d, n in enumerate(at.shape)
     )
     if len(moving) != 2 or at[origin] != 0 or not torch.equal(at, straight.expand_as(at)):
@@ -269,7 +275,7 @@ def _pattern(
         own = [reads.dim.all for reads in every if reads.dim.all not in alike]
         main = f"reads {told}" + (f" in {_and(own)}" if own else "")
         main += f", the same in {_and(alike)}" if alike else ""
-    elif torch.equal(columns, torch.arange(box)):
+    elif torch.equal(columns, torch.arange(box, device=columns.device)):
         main = "copies its input"
     else:
         main = "" if order else "repeats its input"
@@ -344,6 +350,7 @@ def _in_memory(columns: Tensor, count: int) -> str | None:
 
 
 def _mixture(
+    how: str,
     rows: Tensor,
     columns: Tensor,
     weights: Tensor,
@@ -354,7 +361,6 @@ def _mixture(
 ) -> str:
     """What a matrix with several weights in a row does."""
     each = "each output" if bool((reading > 0).all()) else "each output that reads"
-    how = _how(rows, weights, reading)
     fewest, most = int(reading[reading > 0].min()), int(reading.max())
     if how == "sum" and fewest < most and bool((times <= 1).all()):
         inputs = "every input" if bool((times == 1).all()) else "each input that is read"
@@ -365,15 +371,16 @@ def _mixture(
     return f"{each} is the {how} of {span} inputs"
 
 
-def _how(rows: Tensor, weights: Tensor, reading: Tensor) -> str:
+def _how(rows: Tensor, weights: Tensor, reading: Tensor, precision: float) -> str:
     sums = weights.new_zeros(len(reading)).index_add(0, rows, weights)[reading > 0]
-    if all_near(weights, 1):
+    if all_near(weights, 1, precision):
         return "sum"
-    if all_near(weights * reading[rows], 1):
+    if all_near(weights * reading[rows], 1, precision):
         return "mean"
-    if bool((weights > 0).all()) and all_near(sums, 1):
+    if not weights.is_complex() and bool((weights > 0).all()) and all_near(sums, 1, precision):
         return "weighted mean"
-    if all_near(weights.abs(), 1) and all_near(sums, 0) and bool((reading[rows] == 2).all()):
+    opposite = all_near(weights.abs(), 1, precision) and all_near(sums, 0, precision)
+    if opposite and bool((reading[rows] == 2).all()):
         return "difference"
     return "weighted sum"
 
@@ -410,10 +417,13 @@ def _box(
     else:
         where += f"inputs, along {_and([dim.many for dim, _ in wide])}"
     table = weights.reshape(-1, int(full[0])) if one_size else None
-    alike = table is not None and torch.allclose(table, table[:1].expand_as(table), atol=1e-6)
-    uneven = alike and not all_near(table[0], float(table[0, 0]))
+    largest = float(weights.abs().max())
+    alike = table is not None and torch.allclose(table, table[:1], 1e-5, 1e-6 * largest)
+    uneven = alike and not all_near(table[0], table[0, 0].item(), 1e-6)
     return where + (", with the same weights everywhere" if uneven and len(full) > 1 else "")
 
 
 def _number(value: Tensor) -> str:
-    return f"{float(value):.4g}".replace("-", "−")
+    number = value.item()
+    imaginary = f"{number.imag:+.4g}i" if value.is_complex() else ""
+    return f"{number.real:.4g}{imaginary}".replace("-", "−")

@@ -22,6 +22,7 @@ NAMES = ("cloud", "channel", "point")
 PICK = T([[5, 0, 2, 2], [1, 4, 4, 3]])
 GRID = values(7, (1, 1, 1, 40, 3)).clamp(-1.1, 1.1)
 KERNEL = values(8, (1, 1, 3, 3, 3))
+EXACT = linear.Rounding.of(torch.float64)
 
 # --- the matrix of many inputs -------------------------------------------------------------------
 
@@ -66,9 +67,9 @@ def test_groups_find_what_columns_find(seed, outputs, reads):
     dense = torch.zeros(outputs, 600, dtype=torch.float64)
     for row in dense:
         row[torch.from_numpy(random.choice(600, reads, replace=False))] = values(seed, (reads,))
-    found = linear._by_groups(lambda x: dense @ x, 600, 1e-12)
+    found = linear._by_groups(lambda x: dense @ x, 600, EXACT)
     close(found.to_dense(), dense, atol=1e-9, rtol=1e-9)
-    close(linear._by_columns(lambda x: dense @ x, 600, 1e-12).to_dense(), dense)
+    close(linear._by_columns(lambda x: dense @ x, 600, EXACT).to_dense(), dense)
 
 
 def test_rounding_errors_are_no_weights():
