@@ -40,6 +40,19 @@ del os, torch, gather3d, _here
 EXPORT = "__import__('sys').modules['gather3d.course.export'].export({names!r})"
 
 
+class Clock:
+    """The seconds that are left for a notebook's cells; it stands while a kernel starts."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def __enter__(self) -> None:
+        self.began = time.monotonic()
+
+    def __exit__(self, *error) -> None:
+        self.left -= time.monotonic() - self.began
+
+
 class EndedError(Exception):
     """The kernel has gone: why, as the end of a sentence about the cell."""
 
@@ -66,9 +79,9 @@ def run(
         SandboxError: what every submission needs cannot be imported in the sandbox.
     """
     found: dict[str, bytes] = {}
-    left, deadline = list(cells), time.monotonic() + sandbox.limits.total
+    left, clock = list(cells), Clock(sandbox.limits.total)
     for _ in range(RESTARTS):
-        fatal = run_once(left, names, sandbox, found, {} if refused is None else refused, deadline)
+        fatal = run_once(left, names, sandbox, found, {} if refused is None else refused, clock)
         if fatal is None:
             return found
         left = [cell for cell in left if cell is not fatal]
@@ -84,19 +97,20 @@ def run_once(
     sandbox: Sandbox,
     found: dict[str, bytes],
     refused: dict[str, str],
-    deadline: float,
+    clock: "Clock",
 ) -> NotebookNode | None:
     """Run the cells in one kernel; the cell that ended it, None if they all ran."""
     with started(sandbox) as kernel:
         for cell in cells:
             cell.outputs = []
-            seconds = min(sandbox.limits.cell, deadline - time.monotonic())
+            seconds = min(sandbox.limits.cell, clock.left)
             if seconds <= 0:
                 cell.outputs = [failed("NotRun", "the notebook's time was up before it")]
                 continue
             try:
-                kernel.cell(cell, seconds)
-                sent, why = kernel.functions(names)
+                with clock:
+                    kernel.cell(cell, seconds)
+                    sent, why = kernel.functions(names)
                 found.update(sent)
                 refused.update(why)
             except EndedError as error:
