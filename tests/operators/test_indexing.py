@@ -494,7 +494,9 @@ ROWS = [[-INF, -INF], [INF, INF, 1], [0.0, 0, -1], [NAN, 1, 2], [NAN, NAN], [3, 
 @pytest.mark.parametrize("reduce", ["amax", "amin"])
 def test_the_start_takes_no_part_in_the_gradient(device, reduce, compiled):
     """Every slot's gradient is that of torch.amax over the values that are sent there."""
-    rows = [torch.tensor(row, dtype=torch.float32).mul(1 if reduce == "amax" else -1) for row in ROWS]
+    rows = [
+        torch.tensor(row, dtype=torch.float32).mul(1 if reduce == "amax" else -1) for row in ROWS
+    ]
     index = torch.cat([torch.full((len(row),), n) for n, row in enumerate(rows)])
     sent = torch.cat(rows).to(device)[None, None].requires_grad_()
 
