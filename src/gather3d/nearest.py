@@ -15,12 +15,10 @@ ALL_PAIRS = 2**22  # up to so many distances, the definition is the fastest
 BLOCK = {"cpu": 2**18}  # numbers held at once, so that they stay in a core's cache
 WIDE_BLOCK = 2**24  # where no cache is in the way: 64 MiB of float32
 FAN = 4  # boxes (or points) in a box
-SAMPLE = 128  # points that bound a distance, where k is at most 16
+SAMPLE = 64  # points that bound a distance, where k is at most 16
 PRIMES = (73856093, 19349663, 83492791)  # they mix three numbers into one
 
-Corners = tuple[
-    Tensor, Tensor
-]  # the low and the high ones of the four boxes in each box, [3, n, 4]
+Corners = tuple[Tensor, Tensor]  # the low and the high ones of the four boxes in each box, [3, n, 4]
 Lists = tuple[Tensor, Tensor, Tensor]  # ids one after another; where each list starts; its length
 
 
@@ -43,9 +41,6 @@ def search(
     B, M, N = *query.shape[:2], points.shape[1]
     if torch.compiler.is_compiling() or B * M * N <= ALL_PAIRS:
         distance, index = by_all_pairs(query, points, k, lengths)
-        if themselves and lengths is not None:
-            nobody = (torch.arange(N, device=points.device) >= lengths[:, None])[..., None]
-            distance, index = distance.masked_fill(nobody, math.inf), index.masked_fill(nobody, -1)
         return distance / unit, index
     index = torch.full((B * M + 1, k), -1, device=query.device)  # one more, for what pads a box
     squared = query.new_full(index.shape, math.inf)
@@ -99,11 +94,7 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
     The results are written into squared and index, [M + 1, k], where they are not beyond `most`;
     the last row is for the empty places of the last box.
     """
-    block, k, themselves = (
-        BLOCK.get(points.device.type, WIDE_BLOCK),
-        index.shape[1],
-        query is points,
-    )
+    block, k, themselves = BLOCK.get(points.device.type, WIDE_BLOCK), index.shape[1], query is points
     first, rank = _copies(points)
     kept = (rank < k).nonzero()[:, 0]  # of equal points the first k are enough
     points = points[kept]
@@ -170,11 +161,10 @@ def _crowd(x: Tensor) -> Tensor:
     order = F.pad(torch.arange(len(x), device=x.device), pad, value=-1).view(1, size)
     while size > FAN:
         low, high = place.amin(2), place.masked_fill(place == math.inf, -math.inf).amax(2)
-        side, axis = (high - low).max(0, keepdim=True)  # [1, n]
-        along = place.gather(0, axis[..., None].expand(1, -1, size))[0]
-        share = (along - low.gather(0, axis).mT) / side.mT.clamp(min=torch.finfo(x.dtype).tiny)
+        side = (high - low).argmax(0)[None, :, None]  # [1, n, 1]
+        along = place.gather(0, side.expand(1, -1, size)) - low[..., None].gather(0, side)
         # as whole numbers, the bits of floats from 0 to infinity are in the order of the floats
-        at = share.float().view(torch.int32).sort(1)[1]
+        at = along[0].float().view(torch.int32).sort(1)[1]
         place, order = place.gather(2, at.expand(3, -1, -1)), order.gather(1, at)
         size //= FAN
         count = -(-len(x) // size)
@@ -210,7 +200,6 @@ def _bounds(
     ours: list[Corners],
     theirs: list[Corners],
     level: int,
-    sizes: tuple[int, int],
     k: int,
     most: Tensor,
     block: int,
@@ -221,91 +210,70 @@ def _bounds(
     where boxes are small some of the points themselves. With the bounds come the hulls to which
     they belong, [2, 3, n], and the lists without the boxes that are farther.
     """
-    (M, N), held, count = sizes, FAN**level, ours[level][0].shape[1]
-    full, wanted = N // held, -(-k // held)  # boxes that hold so many points
-    boxes = wanted if level > 1 else max(SAMPLE, 8 * 2 ** (k - 1).bit_length()) // FAN**2
+    if level == 1:
+        closer, boxes = _to_points, max(SAMPLE, 4 * 2 ** (k - 1).bit_length()) // FAN**2
+    else:
+        closer, boxes = _to_corners, -(-k // FAN**level)
+    count = ours[level][0].shape[1]
     bound, hulls = most.new_full((count, FAN), -1), most.new_zeros(2, 3, count)
     found, owner, size = [], [], []
-    area = block // FAN if level > 1 else block // 32
-    for rows, table in _tables(lists, theirs[level][0].shape[1] - 1, area, boxes):
-        hull = _hull(theirs[level + 1], table)
+    for rows, table in _tables(lists, theirs[level][0].shape[1] - 1, block // FAN**4, boxes):
+        hulls[:, :, rows] = hull = _hull(theirs[level + 1], table)
         here, there = _corners(ours[level + 1], rows), _corners(theirs[level + 1], table)
-        near, far, _ = _between(here, there, hull, both=True)  # [n, 1, S]
+        near, far = _between(here, there, hull, both=True)[:2]  # [n, 1, S]
         nearest = table.gather(1, far[:, 0].topk(boxes, largest=False, sorted=False)[1])
-        if level > 1:
-            reach, shared = _to_corners(
-                rows, nearest, hull, ours[level], theirs[level], wanted, full
-            )
-        else:
-            reach, shared = _to_points(rows, nearest, hull, ours[0][0], theirs[0][0], k, M)
-        reach = torch.minimum(reach * (1 + 1e-6), most - shared).amax(-1)  # [n, 4]
-        reach.masked_fill_(_four(rows) * held >= M, -1)  # for no queries
+        bound[rows] = reach = closer(rows, nearest, hull, ours, theirs, level, k, most)
         inside = near[:, 0] <= reach.amax(1, keepdim=True)
-        bound[rows], hulls[:, :, rows] = (
-            reach,
-            torch.stack([torch.cat(x, 1).squeeze(-1).mT for x in hull]),
-        )
         found.append(table.masked_select(inside))
         owner.append(rows)
         size.append(inside.sum(1))
     return bound, hulls, _lists(found, owner, size, count)
 
 
-def _to_points(
-    rows: Tensor, nearest: Tensor, hull: list, q: Tensor, p: Tensor, k: int, M: int
-) -> tuple[Tensor, Tensor | float]:
-    """From the queries in boxes of 16 to the k-th nearest of some points, [n, 4, 4].
+def _to_points(rows, nearest, hull, ours, theirs, level, k, most) -> Tensor:
+    """To the k-th nearest of the points in some boxes of 16.
 
     The smallest of a few stands for all of them, which saves work and leaves a bound.
     """
-    asked = _four(_four(rows)).view(len(rows), -1).clamp(max=M - 1)
-    leaves = _four(nearest).clamp(max=p.shape[1] - 1)
-    here, there = (
-        _pick(q.flatten(1), asked, (len(rows), -1, 1)),
-        _pick(p, leaves, (len(rows), 1, -1)),
-    )
+    (q, _), (p, _) = ours[0], theirs[0]
+    asked, leaves = (_inside(x, y).flatten(1) for x, y in ((rows[:, None], q), (nearest, p)))
+    here, there = _pick(q, asked, (len(rows), -1, 1)), _pick(p, leaves, (len(rows), 1, -1))
     here, beyond = _onto(here, hull)
     squared = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)  # [n, 16, ·]
-    while squared.shape[2] > 2 * 2 ** (k - 1).bit_length() and squared.shape[2] > 32:
-        squared = torch.minimum(*squared.chunk(2, 2))
-    least = _least(squared, k, ordered=False)[0].amax(2).unflatten(1, (FAN, FAN))
-    return least, _squared(beyond).view_as(least) if beyond else 0.0
+    squared = squared.unflatten(2, (-1, 2 ** (k - 1).bit_length() * 2)).amin(2)
+    least = _least(squared, k, ordered=False)[0].amax(2) * (1 + 1e-6)
+    limit = most - _squared(beyond)[..., 0] if beyond else most
+    return torch.minimum(least, limit).unflatten(1, (FAN, FAN)).amax(2)
 
 
-def _to_corners(
-    rows: Tensor,
-    nearest: Tensor,
-    hull: list,
-    ours: Corners,
-    theirs: Corners,
-    wanted: int,
-    full: int,
-) -> tuple[Tensor, Tensor | float]:
-    """From the four boxes in each box to far corners of so many full boxes, [n, 4, 1]."""
-    here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours]
-    there = [_pick(corner, nearest, (len(rows), 1, -1)) for corner in theirs]
+def _to_corners(rows, nearest, hull, ours, theirs, level, k, most) -> Tensor:
+    """To the far corners of as many of the boxes in some boxes as hold k points."""
+    here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours[level]]
+    there = [_pick(corner, nearest, (len(rows), 1, -1)) for corner in theirs[level]]
     _, far, shared = _between(here, there, hull, both=True)
-    far = far.masked_fill_(_four(nearest).view(len(rows), 1, -1) >= full, math.inf)
-    return far.topk(wanted, largest=False, sorted=False)[0].amax(2, keepdim=True), shared
+    return torch.minimum(far * (1 + 1e-6), most - shared)
 
 
-def _four(boxes: Tensor) -> Tensor:
-    """The four in each box."""
-    return boxes[..., None] * FAN + torch.arange(FAN, device=boxes.device)
+def _inside(boxes: Tensor, there: Tensor) -> Tensor:
+    """The four in each box, of those that are there."""
+    four = boxes[..., None] * FAN + torch.arange(FAN, device=boxes.device)
+    return four.clamp(max=there.shape[1] - 1)
 
 
 def _descend(
     lists: Lists, bound: Tensor, hulls: Tensor, ours: Corners, theirs: Corners, block: int
 ) -> Lists:
     """From each box of queries to the four in it, and from its list of boxes to those in them."""
+    child = torch.arange(FAN, device=bound.device)
     found, owner, size = [], [], []
     for rows, table in _tables(lists, theirs[0].shape[1] - 1, block // FAN**2):
         here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours]
         there = [_pick(corner, table, (len(rows), 1, -1)) for corner in theirs]
-        hull = [list(ends) for ends in hulls[:, :, rows, None, None]]
+        hull = hulls[:, :, rows, None, None]
         near = _between(here, there, hull)[0] <= bound[rows, :, None]  # [n, 4, 4·S]
-        found.append(_four(table).view(len(rows), 1, -1).masked_select(near))
-        owner.append(_four(rows).flatten())
+        inside = (table[..., None] * FAN + child).view(len(rows), 1, -1)
+        found.append(inside.masked_select(near))
+        owner.append((rows[:, None] * FAN + child).flatten())
         size.append(near.sum(2).flatten())
     return _lists(found, owner, size, bound.numel())
 
@@ -318,7 +286,9 @@ def _lists(found: list[Tensor], owner: list[Tensor], size: list[Tensor], boxes: 
     return torch.cat(found), start, count
 
 
-def _tables(lists: Lists, empty: int, area: int, least: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+def _tables(
+    lists: Lists, empty: int, area: int, least: int = 1
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Lists of unequal length as tables [n, S] of rows that are about equally long."""
     ids, start, count = lists
     order = count.argsort(descending=True, stable=True)[: int(count.count_nonzero())]
@@ -366,10 +336,7 @@ def _if_any(beyond: list[Tensor]) -> list[Tensor]:
 
 
 def _between(
-    ours: list[list[Tensor]],
-    theirs: list[list[Tensor]],
-    hull: list[list[Tensor]],
-    both: bool = False,
+    ours: list[list[Tensor]], theirs: list[list[Tensor]], hull: list[list[Tensor]], both: bool = True
 ) -> tuple[Tensor, Tensor | None, Tensor | float]:
     """Squared distances of boxes, at the least and at the most, but for the last: what they share.
 
