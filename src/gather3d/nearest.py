@@ -15,10 +15,12 @@ ALL_PAIRS = 2**22  # up to so many distances, the definition is the fastest
 BLOCK = {"cpu": 2**18}  # numbers held at once, so that they stay in a core's cache
 WIDE_BLOCK = 2**24  # where no cache is in the way: 64 MiB of float32
 FAN = 4  # boxes (or points) in a box
-SAMPLE = 64  # points that bound a distance, where k is at most 16
+WINDOW = 64  # points that bound a distance, where k is at most 16
 PRIMES = (73856093, 19349663, 83492791)  # they mix three numbers into one
 
-Corners = tuple[Tensor, Tensor]  # the low and the high ones of the four boxes in each box, [3, n, 4]
+Corners = tuple[
+    Tensor, Tensor
+]  # the low and the high ones of the four boxes in each box, [3, n, 4]
 Lists = tuple[Tensor, Tensor, Tensor]  # ids one after another; where each list starts; its length
 
 
@@ -41,6 +43,9 @@ def search(
     B, M, N = *query.shape[:2], points.shape[1]
     if torch.compiler.is_compiling() or B * M * N <= ALL_PAIRS:
         distance, index = by_all_pairs(query, points, k, lengths)
+        if themselves and lengths is not None:
+            nobody = (torch.arange(N, device=points.device) >= lengths[:, None])[..., None]
+            distance, index = distance.masked_fill(nobody, math.inf), index.masked_fill(nobody, -1)
         return distance / unit, index
     index = torch.full((B * M + 1, k), -1, device=query.device)  # one more, for what pads a box
     squared = query.new_full(index.shape, math.inf)
@@ -94,7 +99,11 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
     The results are written into squared and index, [M + 1, k], where they are not beyond `most`;
     the last row is for the empty places of the last box.
     """
-    block, k, themselves = BLOCK.get(points.device.type, WIDE_BLOCK), index.shape[1], query is points
+    block, k, themselves = (
+        BLOCK.get(points.device.type, WIDE_BLOCK),
+        index.shape[1],
+        query is points,
+    )
     first, rank = _copies(points)
     kept = (rank < k).nonzero()[:, 0]  # of equal points the first k are enough
     points = points[kept]
@@ -106,8 +115,12 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
     ours = theirs if themselves else _boxes(query[asked], depth + 1)
 
     lists = _all_with_all(-(-M // FAN**depth), -(-N // FAN**depth), points.device)
+    bounds = _to_boxes(_around(ours[0][0], N, k, most, block), ours) if themselves else []
     for level in range(depth - 1, 0, -1):
-        bound, hulls, lists = _bounds(lists, ours, theirs, level, (M, N), k, most, block)
+        if themselves:
+            bound, hulls = bounds[level], None
+        else:
+            bound, hulls, lists = _bounds(lists, ours, theirs, level, (M, N), k, most, block)
         lists = _descend(lists, bound, hulls, ours[level], theirs[level], block)
 
     (q, _), (p, _) = ours[0], theirs[0]
@@ -117,7 +130,7 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
     names = F.pad(names, (0, p[0].numel() - N), value=-1).view(1, -1, FAN)
     for rows, table in _tables(lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN)):
         here, there = _pick(q, rows, (-1, FAN, 1)), _pick(p, table, (len(rows), 1, -1))
-        here, beyond = _onto(here, _hull(theirs[1], table))
+        here, beyond = _onto(here, None if themselves else _hull(theirs[1], table))
         apart = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)
         near, slot = _least(apart, k, ordered=True)  # [n, 4, k]
         if beyond:
@@ -150,23 +163,24 @@ def _copies(x: Tensor) -> tuple[Tensor, Tensor]:
 def _crowd(x: Tensor) -> Tensor:
     """An order of points [N, 3] in which the four, sixteen, … of a box follow one another.
 
-    All points are cut into four parts across their longest side, each part again, until four are
-    left: boxes of equal count, whatever the cloud. The last box of a size may hold fewer.
+    All points are cut in half across their longest side, each half again, until four are left:
+    boxes of equal count, whatever the cloud. The last box of a size may hold fewer.
     """
     size = FAN
     while size < len(x):
-        size *= FAN
+        size *= 2
     pad = (0, size - len(x))
     place = F.pad(x.mT, pad, value=math.inf).view(3, 1, size)
     order = F.pad(torch.arange(len(x), device=x.device), pad, value=-1).view(1, size)
     while size > FAN:
         low, high = place.amin(2), place.masked_fill(place == math.inf, -math.inf).amax(2)
-        side = (high - low).argmax(0)[None, :, None]  # [1, n, 1]
-        along = place.gather(0, side.expand(1, -1, size)) - low[..., None].gather(0, side)
+        side, axis = (high - low).max(0, keepdim=True)  # [1, n]
+        along = place.gather(0, axis[..., None].expand(1, -1, size))[0]
+        share = (along - low.gather(0, axis).mT) / side.mT.clamp(min=torch.finfo(x.dtype).tiny)
         # as whole numbers, the bits of floats from 0 to infinity are in the order of the floats
-        at = along[0].float().view(torch.int32).sort(1)[1]
+        at = share.float().view(torch.int32).sort(1)[1]
         place, order = place.gather(2, at.expand(3, -1, -1)), order.gather(1, at)
-        size //= FAN
+        size //= 2 if size <= FAN**2 or size.bit_length() % 2 == 0 else FAN
         count = -(-len(x) // size)
         place, order = place.view(3, -1, size)[:, :count], order.view(-1, size)[:count]
     return order.flatten()[: len(x)]
@@ -192,7 +206,39 @@ def _boxes(x: Tensor, depth: int) -> list[Corners]:
 def _all_with_all(M: int, N: int, device: torch.device) -> Lists:
     """For each of M boxes the same list, all N."""
     rows = torch.arange(M, device=device)
-    return torch.arange(N, device=device).repeat(M), rows * N, torch.full_like(rows, N)
+    ids = torch.arange(N, device=device, dtype=torch.int32)  # half the bytes of int64
+    return ids.repeat(M), rows * N, torch.full_like(rows, N)
+
+
+def _around(p: Tensor, N: int, k: int, most: Tensor, block: int) -> Tensor:
+    """How far the k nearest points can be from each point [3, n, 4], squared: [n, 4].
+
+    They are nearer than the k-th of some points that stand beside it in the order. The smaller of
+    two stands for both of them, which halves the work and leaves a bound.
+    """
+    boxes = max(WINDOW, 4 * 2 ** (k - 1).bit_length()) // FAN
+    rows = torch.arange(p.shape[1], device=p.device)
+    first = (rows - boxes // 2).clamp(0, max(0, p.shape[1] - 1 - boxes))[:, None]
+    table = (first + torch.arange(boxes, device=p.device)).clamp(max=p.shape[1] - 1)
+    parts = []
+    step = max(1, block // (boxes * FAN**2))
+    for part, some in zip(p.split(step, 1), table.split(step), strict=True):
+        near = _pick(p, some, (len(some), 1, -1))
+        squared = _squared(b - a[..., None] for a, b in zip(part, near, strict=True))
+        squared = torch.minimum(*squared.chunk(2, 2))
+        parts.append(_least(squared, k, ordered=False)[0].amax(2))
+    bound = torch.minimum(torch.cat(parts) * (1 + 1e-6), most)
+    bound.view(-1)[N:] = -1  # nobody asks
+    return bound
+
+
+def _to_boxes(bound: Tensor, ours: list[Corners]) -> list[Tensor]:
+    """From bounds of queries to those of their boxes, which are the largest in them."""
+    bounds = [bound]
+    for low, _ in ours[1:]:
+        largest = bounds[-1].amax(1)
+        bounds.append(F.pad(largest, (0, low[0].numel() - len(largest)), value=-1).view(-1, FAN))
+    return bounds
 
 
 def _bounds(
@@ -200,6 +246,7 @@ def _bounds(
     ours: list[Corners],
     theirs: list[Corners],
     level: int,
+    sizes: tuple[int, int],
     k: int,
     most: Tensor,
     block: int,
@@ -210,70 +257,73 @@ def _bounds(
     where boxes are small some of the points themselves. With the bounds come the hulls to which
     they belong, [2, 3, n], and the lists without the boxes that are farther.
     """
-    if level == 1:
-        closer, boxes = _to_points, max(SAMPLE, 4 * 2 ** (k - 1).bit_length()) // FAN**2
-    else:
-        closer, boxes = _to_corners, -(-k // FAN**level)
-    count = ours[level][0].shape[1]
+    (M, N), held, count = sizes, FAN**level, ours[level][0].shape[1]
+    wanted = -(-k // held) if level > 1 else max(FAN, -(-3 * k // FAN))  # boxes that hold k points
+    boxes = wanted if level > 1 else -(-2 * wanted // 3)
     bound, hulls = most.new_full((count, FAN), -1), most.new_zeros(2, 3, count)
     found, owner, size = [], [], []
-    for rows, table in _tables(lists, theirs[level][0].shape[1] - 1, block // FAN**4, boxes):
-        hulls[:, :, rows] = hull = _hull(theirs[level + 1], table)
+    area = block // FAN if level > 1 else block // FAN**2
+    for rows, table in _tables(lists, theirs[level][0].shape[1] - 1, area, boxes):
+        hull = _hull(theirs[level + 1], table)
         here, there = _corners(ours[level + 1], rows), _corners(theirs[level + 1], table)
-        near, far = _between(here, there, hull, both=True)[:2]  # [n, 1, S]
+        near, far, _ = _between(here, there, hull, both=True)  # [n, 1, S]
         nearest = table.gather(1, far[:, 0].topk(boxes, largest=False, sorted=False)[1])
-        bound[rows] = reach = closer(rows, nearest, hull, ours, theirs, level, k, most)
+        here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours[level]]
+        there = [_pick(corner, nearest, (len(rows), 1, -1)) for corner in theirs[level]]
+        _, far, shared = _between(here, there, hull, both=True)  # [n, 4, 4 · boxes]
+        names = _four(nearest).view(len(rows), 1, -1)
+        if level > 1:
+            far.masked_fill_(names >= N // held, math.inf)  # those that are not full
+        far, slot = far.topk(wanted, largest=False, sorted=False)
+        if level > 1:
+            far = far.amax(2, keepdim=True)
+        else:
+            leaves = names.expand(-1, FAN, -1).gather(2, slot)
+            far, shared = _to_points(_four(rows), leaves, hull, ours[0][0], theirs[0][0], k, M)
+        reach = torch.minimum(far * (1 + 1e-6), most - shared).amax(2)  # [n, 4]
+        reach.masked_fill_(_four(rows) * held >= M, -1)  # for no queries
         inside = near[:, 0] <= reach.amax(1, keepdim=True)
+        bound[rows] = reach
+        hulls[:, :, rows] = torch.stack([torch.stack(ends) for ends in hull])[..., 0, 0]
         found.append(table.masked_select(inside))
         owner.append(rows)
         size.append(inside.sum(1))
     return bound, hulls, _lists(found, owner, size, count)
 
 
-def _to_points(rows, nearest, hull, ours, theirs, level, k, most) -> Tensor:
-    """To the k-th nearest of the points in some boxes of 16.
+def _to_points(
+    asked: Tensor, leaves: Tensor, hull: list, q: Tensor, p: Tensor, k: int, M: int
+) -> tuple[Tensor, Tensor | float]:
+    """From the queries in boxes of four [n, 4] to the k-th nearest of the points in some others.
 
-    The smallest of a few stands for all of them, which saves work and leaves a bound.
+    The smaller of two stands for both of them, which halves the work and leaves a bound.
     """
-    (q, _), (p, _) = ours[0], theirs[0]
-    asked, leaves = (_inside(x, y).flatten(1) for x, y in ((rows[:, None], q), (nearest, p)))
-    here, there = _pick(q, asked, (len(rows), -1, 1)), _pick(p, leaves, (len(rows), 1, -1))
-    here, beyond = _onto(here, hull)
-    squared = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)  # [n, 16, ·]
-    squared = squared.unflatten(2, (-1, 2 ** (k - 1).bit_length() * 2)).amin(2)
-    least = _least(squared, k, ordered=False)[0].amax(2) * (1 + 1e-6)
-    limit = most - _squared(beyond)[..., 0] if beyond else most
-    return torch.minimum(least, limit).unflatten(1, (FAN, FAN)).amax(2)
+    hull = [[x[..., None] for x in ends] for ends in hull]
+    asked, leaves = _four(asked).clamp(max=M - 1), leaves.clamp(max=p.shape[1] - 1)
+    here, beyond = _onto(_pick(q.flatten(1), asked, (*asked.shape, 1)), hull)
+    there = _pick(p, leaves, (*leaves.shape[:2], 1, -1))
+    squared = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)  # [n, 4, 4, ·]
+    least = _least(torch.minimum(*squared.chunk(2, 3)), k, ordered=False)[0].amax(3)
+    return least, _squared(beyond)[..., 0] if beyond else 0.0
 
 
-def _to_corners(rows, nearest, hull, ours, theirs, level, k, most) -> Tensor:
-    """To the far corners of as many of the boxes in some boxes as hold k points."""
-    here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours[level]]
-    there = [_pick(corner, nearest, (len(rows), 1, -1)) for corner in theirs[level]]
-    _, far, shared = _between(here, there, hull, both=True)
-    return torch.minimum(far * (1 + 1e-6), most - shared)
-
-
-def _inside(boxes: Tensor, there: Tensor) -> Tensor:
-    """The four in each box, of those that are there."""
-    four = boxes[..., None] * FAN + torch.arange(FAN, device=boxes.device)
-    return four.clamp(max=there.shape[1] - 1)
+def _four(boxes: Tensor) -> Tensor:
+    """The four in each box."""
+    return boxes[..., None] * FAN + torch.arange(FAN, device=boxes.device, dtype=boxes.dtype)
 
 
 def _descend(
-    lists: Lists, bound: Tensor, hulls: Tensor, ours: Corners, theirs: Corners, block: int
+    lists: Lists, bound: Tensor, hulls: Tensor | None, ours: Corners, theirs: Corners, block: int
 ) -> Lists:
     """From each box of queries to the four in it, and from its list of boxes to those in them."""
-    child = torch.arange(FAN, device=bound.device)
     found, owner, size = [], [], []
     for rows, table in _tables(lists, theirs[0].shape[1] - 1, block // FAN**2):
         here = [_pick(corner, rows, (-1, FAN, 1)) for corner in ours]
         there = [_pick(corner, table, (len(rows), 1, -1)) for corner in theirs]
-        hull = hulls[:, :, rows, None, None]
+        hull = None if hulls is None else [list(x) for x in hulls[:, :, rows, None, None]]
         near = _between(here, there, hull)[0] <= bound[rows, :, None]  # [n, 4, 4·S]
-        inside = (table[..., None] * FAN + child).view(len(rows), 1, -1)
-        found.append(inside.masked_select(near))
-        owner.append((rows[:, None] * FAN + child).flatten())
+        found.append(_four(table).view(len(rows), 1, -1).masked_select(near))
+        owner.append(_four(rows).flatten())
         size.append(near.sum(2).flatten())
     return _lists(found, owner, size, bound.numel())
 
@@ -286,9 +336,7 @@ def _lists(found: list[Tensor], owner: list[Tensor], size: list[Tensor], boxes: 
     return torch.cat(found), start, count
 
 
-def _tables(
-    lists: Lists, empty: int, area: int, least: int = 1
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _tables(lists: Lists, empty: int, area: int, least: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
     """Lists of unequal length as tables [n, S] of rows that are about equally long."""
     ids, start, count = lists
     order = count.argsort(descending=True, stable=True)[: int(count.count_nonzero())]
@@ -320,12 +368,14 @@ def _hull(boxes: Corners, table: Tensor) -> list[list[Tensor]]:
     return [[x.amin(2, keepdim=True) for x in low], [x.amax(2, keepdim=True) for x in high]]
 
 
-def _onto(x: list[Tensor], hull: list[list[Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+def _onto(x: list[Tensor], hull: list[list[Tensor]] | None) -> tuple[list[Tensor], list[Tensor]]:
     """The nearest places in the hull, and how far away they are along each axis.
 
     With x = c + a, c in the hull, ‖x - p‖² - ‖a‖² = Σ b (b + 2a), b = |c - p|, for a point p of it:
     where x is far away, this tells points apart whose distances round to the same.
     """
+    if hull is None:  # the queries are the points: their own boxes are in their lists
+        return x, []
     onto = [torch.clamp(a, low, high) for a, low, high in zip(x, *hull, strict=True)]
     return onto, _if_any([(a - b).abs_() for a, b in zip(x, onto, strict=True)])
 
@@ -336,25 +386,32 @@ def _if_any(beyond: list[Tensor]) -> list[Tensor]:
 
 
 def _between(
-    ours: list[list[Tensor]], theirs: list[list[Tensor]], hull: list[list[Tensor]], both: bool = True
+    ours: list[list[Tensor]],
+    theirs: list[list[Tensor]],
+    hull: list[list[Tensor]],
+    both: bool = False,
 ) -> tuple[Tensor, Tensor | None, Tensor | float]:
     """Squared distances of boxes, at the least and at the most, but for the last: what they share.
 
     The same as in `_onto`: for any query in one box, any point in the other.
     """
-    gaps, reaches, least, most = [], [], [], []
-    for low, high, below, above, start, end in zip(*ours, *theirs, *hull, strict=True):
-        least.append(torch.maximum(low - end, start - high).clamp_(min=0))
-        most.append(torch.maximum(high - end, start - low).clamp_(min=0))
-        low, high = torch.clamp(low, start, end), torch.clamp(high, start, end)
+    least, most = [], []
+    if hull is not None:
+        ends = list(zip(*ours, *hull, strict=True))
+        most = _if_any([torch.maximum(b - d, c - a).clamp_(min=0) for a, b, c, d in ends])
+    if most:
+        least = [torch.maximum(a - d, c - b).clamp_(min=0) for a, b, c, d in ends]
+        ours = [
+            [torch.clamp(x, c, d) for x, c, d in zip(side, *hull, strict=True)] for side in ours
+        ]
+    gaps, reaches = [], []
+    for low, high, below, above in zip(*ours, *theirs, strict=True):
         ahead, behind = below - high, low - above
         if both:
             reaches.append(torch.minimum(ahead, behind).neg_())
-        gaps.append(torch.maximum(ahead, behind).clamp_(min=0))
-    most = _if_any(most)
-    least = least if most else []
+        gaps.append(torch.maximum(ahead, behind, out=ahead).clamp_(min=0))
     far = _squared(reaches, most) if both else None
-    return _squared(gaps, least), far, _squared(least) if least else 0
+    return _squared(gaps, least), far, _squared(least) if least else 0.0
 
 
 def _squared(offsets: Iterable[Tensor], beyond: Sequence[Tensor] = ()) -> Tensor:
