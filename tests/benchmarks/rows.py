@@ -218,14 +218,21 @@ def quick(function: Callable[[], Any]) -> float:
     return min(timer.timeit(1).median for _ in range(3))
 
 
+def meeting(part: float, distinct: float, channels: int) -> tuple[Tensor, Tensor, int]:
+    """Up to a million values, the slot of each, and how many slots there are: each is reached."""
+    count = round(1_000_000 * part)
+    slots = round(distinct * count)
+    again = torch.randint(slots, (count - slots,), generator=generator())
+    index = torch.cat([torch.arange(slots), again])
+    values = normal(1, channels, count)
+    index = index[torch.randperm(count, generator=generator())][None].to(values.device)
+    return values, index, slots
+
+
 def send(reduce: str, distinct: float) -> Callable[[float], Case]:
     def make(part: float) -> Case:
-        count = round(1_000_000 * part)
-        slots = round(distinct * count)
-        again = torch.randint(slots, (count - slots,), generator=generator())
-        index = torch.cat([torch.arange(slots), again])
-        values = normal(1, 64, count)
-        index = index[torch.randperm(count, generator=generator())][None].to(values.device)
+        values, index, slots = meeting(part, distinct, 64)
+        count = values.shape[2]
 
         def add() -> Tensor:
             wide = index[:, None].expand_as(values)
@@ -521,6 +528,19 @@ def joined(part: float) -> Case:
     )
 
 
+def win(part: float) -> Case:
+    values, index, slots = meeting(part, 0.1, 8)
+    count = values.shape[2]
+
+    def theirs() -> Tensor:
+        from torch_geometric.utils._scatter import scatter_argmax
+
+        return torch.stack([scatter_argmax(row, index[0], 0, slots) for row in values[0]])[None]
+
+    moved = FLOAT * 8 * count + INDEX * (count + 8 * slots)
+    return Case(lambda: g3.scatter_argmax(values, index, slots), theirs, identical, count, moved)
+
+
 # ---- the rows
 
 
@@ -540,6 +560,8 @@ def rows() -> Iterator[Row]:
         for share, distinct in (("10 %", 0.9), ("90 %", 0.1)):
             work = f"{reduce} of [1, 64, 1M], {share} duplicates"
             yield Row("scatter_points", work, theirs, 1.0, send(reduce, distinct), needs)
+    work, needs = "[1, 8, 1M], 90 % duplicates", ("torch_geometric",)
+    yield Row("scatter_argmax", work, "torch_geometric's, by row", None, win, needs)
     yield Row("knn", "16 of 69,792, for each", "cKDTree.query", 1.0, nearest)
     work = "32 within 0.5 m, for each of 69,792"
     yield Row("ball_query", work, "query_ball_point, trimmed", 0.7, ball(True))

@@ -492,7 +492,7 @@ ROWS = [[-INF, -INF], [INF, INF, 1], [0.0, 0, -1], [NAN, 1, 2], [NAN, NAN], [3, 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("reduce", ["amax", "amin"])
-def test_the_start_takes_no_part_in_the_gradient(device, reduce, compiled):
+def test_the_start_takes_no_part_in_the_gradient(device, monkeypatch, reduce, compiled):
     """Every slot's gradient is that of torch.amax over the values that are sent there."""
     rows = [
         torch.tensor(row, dtype=torch.float32).mul(1 if reduce == "amax" else -1) for row in ROWS
@@ -500,13 +500,9 @@ def test_the_start_takes_no_part_in_the_gradient(device, reduce, compiled):
     index = torch.cat([torch.full((len(row),), n) for n, row in enumerate(rows)])
     sent = torch.cat(rows).to(device)[None, None].requires_grad_()
 
-    def run(sent):
-        return gather3d.scatter_points(sent, index[None].to(device), len(rows) + 1, reduce)
-
-    if compiled:
-        torch._dynamo.reset()
-        run = torch.compile(run, backend="aot_eager")
-    out = run(sent)
+    if compiled:  # the way that a graph takes
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    out = gather3d.scatter_points(sent, index[None].to(device), len(rows) + 1, reduce)
     weight = torch.arange(1.0, len(rows) + 2, device=device)
     (got,) = torch.autograd.grad(out, sent, weight[None, None])
     alone = [row.requires_grad_() for row in rows]
