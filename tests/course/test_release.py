@@ -136,6 +136,7 @@ def test_leaks_in_a_notebook_are_found(change, tmp_path):
     assert any(SECRET in leak.text for leak in leaks([path], MASTERS, PUBLIC))
 
 
+@pytest.mark.usefixtures("git")
 def test_leaks_in_archives_and_their_history_are_found(tmp_path):
     """A zip with a repository from whose last commit the solution is gone."""
     work = tmp_path / "work"
