@@ -216,7 +216,8 @@ def _extreme(values: Tensor, index: Tensor, size: int, least: int, reduce: str) 
     out = sent.new_full((*sent.shape[:2], room), start)
     out = out.scatter_reduce_(2, slot.expand_as(sent), sent, reduce, include_self=itself)
     reached = slot.new_zeros(len(slot), 1, room, dtype=torch.bool).scatter_(2, slot, True)
-    return out.masked_fill_(~reached, 0)[..., :size].to(values.dtype).contiguous()
+    out = out[..., :size].masked_fill(~reached[..., :size], 0)
+    return out.to(values.dtype).contiguous()
 
 
 def _add_up(values: Tensor, index: Tensor, count: Tensor | None, size: int, least: int) -> Tensor:

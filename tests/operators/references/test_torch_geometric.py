@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import gather3d
 
-from ..inputs import SEEDS, close, values
+from ..inputs import SEEDS, close, distinct, values
 from .referee import referee
 
 utils = referee("torch-geometric", "torch_geometric.utils")
@@ -37,3 +37,17 @@ def test_pool(seed, reduce):
     voxels = gather3d.voxelize(points, 1.0)
     theirs = utils.scatter(features, voxels.inverse, dim=0, reduce=REDUCES[reduce])
     close(gather3d.pool(features, voxels, reduce), theirs)
+
+
+@given(SEEDS, st.integers(1, 40), st.integers(1, 12))
+@settings(max_examples=50)
+def test_argmax(seed, S, slots):
+    """Theirs leaves open what a slot that nothing reaches has, and which of equals it names."""
+    scatter_argmax = referee("torch-geometric", "torch_geometric.utils._scatter").scatter_argmax
+    index = torch.randint(slots, (S,), generator=torch.Generator().manual_seed(seed))
+    x = distinct(seed, (1, 1, S))
+    ours = gather3d.scatter_argmax(x, index[None], slots)[0, 0]
+    theirs = scatter_argmax(x[0, 0], index, dim_size=slots)
+    reached = index.unique()
+    close(ours[reached], theirs[reached])
+    assert (ours >= 0).sum() == len(reached)
