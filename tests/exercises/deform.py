@@ -501,6 +501,127 @@ def turned_channels(degrees):
     return turned_polar(degrees).flatten()
 
 
+# ---- from other people's programs, and two mistakes at once
+
+
+def dilated_by_the_first(dilation, shape):
+    return for_all(grid_of_taps() * (dilation[0] - 1), shape)
+
+
+def dilated_by_whole_steps(dilation, shape):
+    return for_all(grid_of_taps() * (torch.round(dilation) - 1), shape)
+
+
+def dilated_half_as_far(dilation, shape):
+    return for_all(grid_of_taps() * (dilation - 1) * 0.5, shape)
+
+
+def dilated_planar_and_xyz(dilation, shape):
+    return for_all((grid_of_taps() * (dilation - 1)).flip(1).T, shape)
+
+
+def dilated_places_x_first(dilation, shape):
+    return for_all((grid_of_taps() * dilation).flip(1), shape)
+
+
+def dilated_inwards_kz_fastest(dilation, shape):
+    return -dilated_x_outermost(dilation, shape)
+
+
+def sites_middle_for_all(offset):
+    voxel, tap = voxels_and_taps(offset)
+    return voxel + tap + offset[:, 39:42].movedim(1, -1)[:, None]
+
+
+def sites_first_for_all(offset):
+    voxel, tap = voxels_and_taps(offset)
+    return voxel + tap + offset[:, :3].movedim(1, -1)[:, None]
+
+
+def sites_minus(offset):
+    return sites_broadcast(offset * -1)
+
+
+def sites_of_faces(offset):
+    return sites_broadcast(offset) + 1 / 2
+
+
+def sites_mmdetection_guess(offset):
+    """x0 … x26, then y0 … y26, then z."""
+    voxel, tap = voxels_and_taps(offset)
+    x, y, z = offset.chunk(3, dim=1)
+    return voxel + tap + torch.stack([z, y, x], -1)
+
+
+def sites_planar_kz(offset):
+    voxel, tap = voxels_and_taps(offset)
+    return voxel + tap.flip(-1) + torch.stack(offset.chunk(3, dim=1), -1)
+
+
+def sites_no_home_x_first(offset):
+    return sites_around_the_origin(offset)[..., [2, 1, 0]]
+
+
+def sites_guess_minus(offset):
+    voxel, tap = voxels_and_taps(offset)
+    x, y, z = offset[:, 0::3], offset[:, 1::3], offset[:, 2::3]
+    return voxel + tap - torch.stack([z, y, x], -1)
+
+
+def conv_one_offset(input, offset, weight):
+    return conv_of(input, sites_middle_for_all(offset), weight)
+
+
+def conv_of_faces(input, offset, weight):
+    return conv_of(input, sites_broadcast(offset) - 0.5, weight)
+
+
+def conv_one_product_viewed(input, offset, weight):
+    sampled = g3.trilinear_sample(input, sites_broadcast(offset)).movedim(2, 1).flatten(1, 2)
+    return torch.einsum("bkdhw,ok->bodhw", sampled, weight.flatten(1))
+
+
+def conv_mean_of_taps(input, offset, weight):
+    return torch.stack([
+        conv_of(input[b : b + 1], sites_broadcast(offset[b : b + 1]), weight)[0] / 27
+        for b in range(len(input))
+    ]) if len(input) else conv_of(input, sites_broadcast(offset), weight)  # fmt: skip
+
+
+def conv_guess(input, offset, weight):
+    return conv_of(input, sites_mmdetection_guess(offset), weight)
+
+
+def conv_border_and_minus(input, offset, weight):
+    return conv_of(input, sites_broadcast(-offset), weight, "border")
+
+
+def conv_planar_and_kz(input, offset, weight):
+    return conv_of(input, sites_planar_kz(offset), weight)
+
+
+def turned_as_a_quaternion(degrees):
+    return turned_draft(degrees * 0.5)
+
+
+def turned_linearised(degrees):
+    angle = degrees * torch.pi / 180
+    taps = grid_of_taps().to(degrees)
+    return torch.stack([0 * taps[:, 0], taps[:, 2] * angle, -taps[:, 1] * angle], 1)
+
+
+def turned_to_whole_voxels(degrees):
+    return torch.round(turned_matrix(degrees))
+
+
+def turned_back_x_first(degrees):
+    return turned_draft(degrees, sign=-1).flip(-1)
+
+
+def turned_radians_places(degrees):
+    return turned_draft(degrees * (180 / torch.pi), home=False)
+
+
 RIGHT = {
     "deform.dilated": [dilated_outwards, dilated_channel_by_channel, dilated_as_a_volume],
     "deform.sites": [sites_broadcast, sites_tap_by_tap, sites_axis_by_axis, sites_a_list_of_taps],
@@ -522,12 +643,18 @@ WRONG = {
         dilated_reads_x_first: "dilation-xyz",
         dilated_x_outermost: "kz-fastest",
         dilated_27_by_3: "taps-and-axes",
-        dilated_half: None,
+        dilated_half: "half",
         dilated_numbers_only: "no-gradient",
         dilated_one_voxel: "wrong-shape",
         dilated_float: "wrong-dtype",
         dilated_minus_one_in_place: "in-place",
         dilated_voxel_by_voxel: "python-loop",
+        dilated_by_the_first: "one-dilation",
+        dilated_by_whole_steps: "rounded",
+        dilated_half_as_far: "half",
+        dilated_planar_and_xyz: "planar+offset-xyz",
+        dilated_places_x_first: "positions+offset-xyz",
+        dilated_inwards_kz_fastest: "inwards+kz-fastest",
     },
     "deform.sites": {
         sites_three_blocks: "planar",
@@ -545,6 +672,14 @@ WRONG = {
         sites_default_dtype: "wrong-dtype",
         sites_whole: "wrong-dtype",
         sites_voxel_by_voxel: "python-loop",
+        sites_middle_for_all: "one-offset",
+        sites_first_for_all: "one-offset",
+        sites_minus: "subtracted",
+        sites_of_faces: "half-voxel",
+        sites_mmdetection_guess: "planar+offset-xyz",
+        sites_planar_kz: "planar+kx-slowest",
+        sites_no_home_x_first: "xyz+no-voxel",
+        sites_guess_minus: "offset-xyz+subtracted",
     },
     "deform.conv": {
         conv_operator: "forbidden",
@@ -569,6 +704,13 @@ WRONG = {
         conv_no_padding_at_all: "wrong-shape",
         conv_single: "wrong-dtype",
         conv_in_place: "in-place",
+        conv_one_offset: "one-offset",
+        conv_of_faces: "half-voxel",
+        conv_one_product_viewed: "weight-viewed",
+        conv_mean_of_taps: "averaged",
+        conv_guess: "planar+offset-xyz",
+        conv_border_and_minus: "border+subtracted",
+        conv_planar_and_kz: "planar+kx-slowest",
     },
     "deform.turned": {
         turned_places: "positions",
@@ -586,5 +728,10 @@ WRONG = {
         turned_float: "wrong-dtype",
         turned_kernel_shaped: "wrong-shape",
         turned_channels: "wrong-shape",
+        turned_as_a_quaternion: "half-angle",
+        turned_linearised: "small-angle",
+        turned_to_whole_voxels: "rounded",
+        turned_back_x_first: "wrong-way+xyz",
+        turned_radians_places: "positions+radians",
     },
 }

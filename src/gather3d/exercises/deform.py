@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from itertools import product
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gather3d.sampling import deform_conv3d, trilinear_sample
+from gather3d.sampling import trilinear_sample
 
-from .exercise import Case, Exercise, Misconception, integers, numbers
-from .sampling import OUTSIDE, XYZ, eighths, in_strides, read
+from .exercise import Case, Exercise, Misconception, after, before, integers, numbers
+from .sampling import HALF, OUTSIDE, XYZ, eighths, in_strides, read
 
 RULE = "11-deformable#the-rule"
 OPERATOR = "11-deformable#the-operator"
@@ -57,40 +56,14 @@ def around() -> Tensor:
     return torch.cartesian_prod(*[torch.arange(-1, 2)] * 3)
 
 
+def kz_fastest(of_taps: Tensor, dim: int) -> Tensor:
+    """What belongs to the taps, with the taps counted the other way."""
+    volume = of_taps.unflatten(dim, (3, 3, 3))
+    return volume.transpose(dim, dim + 2).flatten(dim, dim + 2)
+
+
 def dilated_fast(dilation: Tensor, shape: tuple) -> Tensor:
     return everywhere((dilation - 1) * around().to(dilation.device), shape)
-
-
-def dilated_positions(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere(dilation * around(), shape)
-
-
-def dilated_from_corner(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere((dilation - 1) * (around() + 1), shape)
-
-
-def dilated_inwards(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere((1 - dilation) * around(), shape)
-
-
-def dilated_planar(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere(((dilation - 1) * around()).T, shape)
-
-
-def dilated_xyz(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere(((dilation - 1) * around()).flip(1), shape)
-
-
-def dilated_sizes_xyz(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere((dilation.flip(0) - 1) * around(), shape)
-
-
-def dilated_kz_fastest(dilation: Tensor, shape: tuple) -> Tensor:
-    return everywhere((dilation - 1) * around().flip(1), shape)
-
-
-def dilated_taps(dilation: Tensor, shape: tuple) -> Tensor:
-    return dilated_fast(dilation, shape).reshape(1, 27, 3, *shape)
 
 
 PREDICT = "11-deformable#three-offsets-that-you-can-predict"
@@ -108,46 +81,93 @@ dilated = Exercise(
             "These are the places where the taps should stand. An offset is the way there, from "
             "where the tap stands already.",
             PREDICT,
-            dilated_positions,
+            change=after(lambda out, dilation, shape: out + everywhere(around(), shape)),
         ),
         Misconception(
             "from-corner",
             "The taps move away from the kernel's first corner; a dilated kernel keeps its middle "
             "tap where it is.",
             PREDICT,
-            dilated_from_corner,
+            change=after(
+                lambda out, dilation, shape: out + everywhere((dilation - 1).expand(27, 3), shape)
+            ),
         ),
         Misconception(
             "inwards",
             "The taps move the other way: a dilation of 2 draws them together.",
             PREDICT,
-            dilated_inwards,
+            change=after(lambda out, *_: -out),
         ),
         Misconception(
             "planar",
             "The 81 channels are filled as 3 axes of 27 taps; they are 27 taps of 3 axes.",
             ORDER,
-            dilated_planar,
+            change=after(lambda out, *_: out.unflatten(1, (27, 3)).transpose(1, 2).flatten(1, 2)),
         ),
         Misconception(
             "offset-xyz",
             "The three offsets of a tap are in the order (x, y, z); here they are (z, y, x).",
             ORDER,
-            dilated_xyz,
+            change=after(lambda out, *_: swapped(out)),
         ),
         Misconception(
             "dilation-xyz",
             "The three dilations are read as (x, y, z); here they are (z, y, x).",
             ORDER,
-            dilated_sizes_xyz,
+            change=before(lambda dilation, shape: (dilation.flip(0), shape)),
         ),
-        Misconception("kz-fastest", FASTEST, ORDER, dilated_kz_fastest),
+        Misconception(
+            "kz-fastest",
+            FASTEST,
+            ORDER,
+            change=after(lambda out, *_: kz_fastest(out.unflatten(1, (27, 3)), 1).flatten(1, 2)),
+        ),
         Misconception(
             "taps-and-axes",
             "The numbers are right, the layout is not: taps and axes share one dimension of 81 "
             "channels.",
             OPERATOR,
-            dilated_taps,
+            change=after(lambda out, *_: out.unflatten(1, (27, 3))),
+        ),
+        Misconception(
+            "one-dilation",
+            "One dilation serves all three axes in your answer; each has its own.",
+            PREDICT,
+            change=before(lambda dilation, shape: (dilation[:1].expand(3), shape)),
+        ),
+        Misconception(
+            "one-dilation",
+            "One dilation serves all three axes in your answer; each has its own.",
+            PREDICT,
+            change=before(lambda dilation, shape: (dilation[2:].expand(3), shape)),
+        ),
+        Misconception(
+            "rounded",
+            "Your dilation is a whole number, as in an ordinary convolution. An offset need not "
+            "be.",
+            PREDICT,
+            change=before(lambda dilation, shape: (dilation.round(), shape)),
+        ),
+        Misconception(
+            "rounded",
+            "Your dilation is a whole number, as in an ordinary convolution. An offset need not "
+            "be.",
+            PREDICT,
+            change=before(lambda dilation, shape: (dilation.trunc(), shape)),
+        ),
+        Misconception(
+            "half",
+            "The dilation is halved: a kernel of three taps spans two steps, but each of its "
+            "outer taps is one step from the middle.",
+            PREDICT,
+            lambda dilation, shape: everywhere(around() * dilation / 2, shape),
+        ),
+        Misconception(
+            "half",
+            "The dilation is halved: a kernel of three taps spans two steps, but each of its "
+            "outer taps is one step from the middle.",
+            PREDICT,
+            change=after(lambda out, *_: out / 2),
         ),
     ),
     page=PREDICT,
@@ -205,6 +225,24 @@ def sites_fast(offset: Tensor) -> Tensor:
     return base + taps + moved
 
 
+def taps_turned(offset: Tensor) -> Tensor:
+    """From the taps as they are counted to the taps with kz fastest."""
+    taps = parts(offset)[1]
+    return taps.flip(-1) - taps
+
+
+def leading_to(places: Tensor) -> Tensor:
+    """The offsets [B, 81, D, H, W] with which the operator reads at places [B, 27, D, H, W, 3]."""
+    channels = places.movedim(-1, 2).flatten(1, 2)
+    base, taps, _ = parts(channels)
+    return (places - base - taps).movedim(-1, 2).flatten(1, 2)
+
+
+def tap_for_all(offset: Tensor, tap: int) -> Tensor:
+    """One tap's offsets for all 27."""
+    return offset[:, 3 * tap : 3 * tap + 3].repeat(1, 27, 1, 1, 1)
+
+
 def planar(offset: Tensor) -> Tensor:
     """Offsets laid out as all z, all y, all x, as the channels that the operator wants."""
     return offset.unflatten(1, (3, 27)).transpose(1, 2).flatten(1, 2)
@@ -215,51 +253,14 @@ def swapped(offset: Tensor) -> Tensor:
     return offset.unflatten(1, (27, 3)).flip(2).flatten(1, 2)
 
 
-def sites_planar(offset: Tensor) -> Tensor:
-    return sites_fast(planar(offset))
-
-
 def sites_reshaped(offset: Tensor) -> Tensor:
     base, taps, moved = parts(offset)
     return base + taps + offset.reshape(moved.shape)
 
 
-def sites_xyz(offset: Tensor) -> Tensor:
-    return sites_fast(offset).flip(-1)
-
-
-def sites_offset_xyz(offset: Tensor) -> Tensor:
-    return sites_fast(swapped(offset))
-
-
-def sites_no_voxel(offset: Tensor) -> Tensor:
-    _, taps, moved = parts(offset)
-    return taps + moved
-
-
-def sites_no_tap(offset: Tensor) -> Tensor:
-    base, _, moved = parts(offset)
-    return base + moved
-
-
-def sites_not_centred(offset: Tensor) -> Tensor:
-    return sites_fast(offset) + 1
-
-
-def sites_kx_slowest(offset: Tensor) -> Tensor:
-    base, taps, moved = parts(offset)
-    return base + taps.flip(-1) + moved
-
-
-def sites_axis_third(offset: Tensor) -> Tensor:
-    return sites_fast(offset).movedim(-1, 2)
-
-
-def sites_taps_last(offset: Tensor) -> Tensor:
-    return sites_fast(offset).movedim(1, -2)
-
-
 PLANAR = "The 81 channels are read as 3 axes of 27 taps; they are 27 taps of 3 axes."
+
+ONE_OFFSET = "One offset moves all taps of a voxel. Each of the 27 has its own."
 
 sites = Exercise(
     id="deform.sites",
@@ -268,7 +269,7 @@ sites = Exercise(
     right=sites_loop,
     cases=sites_cases,
     misconceptions=(
-        Misconception("planar", PLANAR, ORDER, sites_planar),
+        Misconception("planar", PLANAR, ORDER, change=before(lambda offset: (planar(offset),))),
         Misconception(
             "reshaped",
             "The shape is right, but reshape does not move an axis: the offsets of different "
@@ -280,51 +281,71 @@ sites = Exercise(
             "xyz",
             "The positions come out as (x, y, z); here they are (z, y, x).",
             ORDER,
-            sites_xyz,
+            change=after(lambda out, _: out.flip(-1)),
         ),
         Misconception(
             "offset-xyz",
             "The three offsets of a tap are read as (x, y, z); here they are (z, y, x).",
             ORDER,
-            sites_offset_xyz,
+            change=before(lambda offset: (swapped(offset),)),
         ),
         Misconception(
             "no-voxel",
             "The output voxel is missing in the sum: every voxel reads around the origin.",
             RULE,
-            sites_no_voxel,
+            change=after(lambda out, offset: out - parts(offset)[0]),
         ),
         Misconception(
             "no-tap",
             "The tap's own place in the kernel is missing in the sum: without offsets, all 27 taps "
             "would read one voxel.",
             RULE,
-            sites_no_tap,
+            change=after(lambda out, offset: out - parts(offset)[1]),
         ),
         Misconception(
             "not-centred",
             "Everything is moved by one voxel along each axis: the padding is forgotten.",
             RULE,
-            sites_not_centred,
+            change=after(lambda out, _: out + 1),
         ),
         Misconception(
             "kx-slowest",
             "The taps are counted with kz fastest; in the kernel's memory kx is fastest.",
             ORDER,
-            sites_kx_slowest,
+            change=after(lambda out, offset: out + taps_turned(offset)),
         ),
         Misconception(
             "axis-third",
             "The positions are right, the layout is not: z, y, x belong in the last dimension.",
             OPERATOR,
-            sites_axis_third,
+            change=after(lambda out, _: out.movedim(-1, 2)),
         ),
         Misconception(
             "taps-last",
             "The positions are right, the layout is not: the taps come before the voxels.",
             OPERATOR,
-            sites_taps_last,
+            change=after(lambda out, _: out.movedim(1, -2)),
         ),
+        Misconception(
+            "one-offset",
+            ONE_OFFSET,
+            RULE,
+            change=before(lambda offset: (tap_for_all(offset, 13),)),
+        ),
+        Misconception(
+            "one-offset",
+            ONE_OFFSET,
+            RULE,
+            change=before(lambda offset: (tap_for_all(offset, 0),)),
+        ),
+        Misconception(
+            "subtracted",
+            "The offsets are subtracted: each tap moves the other way.",
+            RULE,
+            change=before(lambda offset: (-offset,)),
+        ),
+        Misconception("half-voxel", HALF, RULE, change=after(lambda out, _: out + 0.5)),
+        Misconception("half-voxel", HALF, RULE, change=after(lambda out, _: out - 0.5)),
     ),
     page=RULE,
     differentiable=("offset",),
@@ -377,7 +398,7 @@ def deform_conv_cases(g: Generator) -> Iterator[Case]:
 
 
 def deform_conv_fast(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv3d(input, offset, weight, padding=1)
+    return conv_at(input, sites_fast(offset), weight)
 
 
 def conv_at(input: Tensor, places: Tensor, weight: Tensor, padding: str = "zeros") -> Tensor:
@@ -386,69 +407,18 @@ def conv_at(input: Tensor, places: Tensor, weight: Tensor, padding: str = "zeros
     return torch.einsum("bikdhw,oik->bodhw", sampled, weight.flatten(2))
 
 
-def conv_rounded(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset.round(), weight)
-
-
-def conv_cut(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset.trunc(), weight)
-
-
-def conv_sites_cut(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_fast(offset).trunc(), weight)
-
-
-def conv_sites_cut_down(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_fast(offset).floor(), weight)
-
-
-def conv_ordinary(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return F.conv3d(input, weight, padding=1)
-
-
-def conv_planar(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, planar(offset), weight)
-
-
-def conv_offset_xyz(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, swapped(offset), weight)
-
-
-def conv_sites_xyz(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_xyz(offset), weight)
-
-
 def conv_border(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
     return conv_at(input, sites_fast(offset), weight, "border")
-
-
-def conv_flipped(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset, weight.flip(2, 3, 4))
-
-
-def conv_kx_slowest(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, offset, weight.transpose(2, 4))
-
-
-def conv_sites_kx_slowest(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_kx_slowest(offset), weight)
-
-
-def conv_not_centred(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_not_centred(offset), weight)
-
-
-def conv_no_tap(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return conv_at(input, sites_no_tap(offset), weight)
-
-
-def conv_subtracted(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    return deform_conv_fast(input, -offset, weight)
 
 
 LEARN = "11-deformable#an-index-that-cannot-learn"
 WHOLE = "The offsets, or the positions, become whole numbers: a tap reads one voxel, not eight."
 COUNTED = "Weights and taps are counted in different orders: one has kx fastest, the other kz."
+
+
+def weight_viewed(weight: Tensor) -> Tensor:
+    return weight.reshape(len(weight), 27, -1).mT.reshape(weight.shape)
+
 
 conv = Exercise(
     id="deform.conv",
@@ -462,24 +432,55 @@ conv = Exercise(
             "offset-ignored",
             "The offsets are not used: this is the ordinary convolution.",
             RULE,
-            conv_ordinary,
+            change=before(lambda x, offset, weight: (x, 0 * offset, weight)),
         ),
-        Misconception("rounded", WHOLE, LEARN, conv_rounded),
-        Misconception("rounded", WHOLE, LEARN, conv_cut),
-        Misconception("rounded", WHOLE, LEARN, conv_sites_cut),
-        Misconception("rounded", WHOLE, LEARN, conv_sites_cut_down),
-        Misconception("planar", PLANAR, ORDER, conv_planar),
+        Misconception(
+            "rounded",
+            WHOLE,
+            LEARN,
+            change=before(lambda x, offset, weight: (x, offset.round(), weight)),
+        ),
+        Misconception(
+            "rounded",
+            WHOLE,
+            LEARN,
+            change=before(lambda x, offset, weight: (x, offset.trunc(), weight)),
+        ),
+        Misconception(
+            "rounded",
+            WHOLE,
+            LEARN,
+            change=before(
+                lambda x, offset, weight: (x, leading_to(sites_fast(offset).trunc()), weight)
+            ),
+        ),
+        Misconception(
+            "rounded",
+            WHOLE,
+            LEARN,
+            change=before(
+                lambda x, offset, weight: (x, leading_to(sites_fast(offset).floor()), weight)
+            ),
+        ),
+        Misconception(
+            "planar",
+            PLANAR,
+            ORDER,
+            change=before(lambda x, offset, weight: (x, planar(offset), weight)),
+        ),
         Misconception(
             "offset-xyz",
             "The three offsets of a tap are read as (x, y, z); here they are (z, y, x).",
             ORDER,
-            conv_offset_xyz,
+            change=before(lambda x, offset, weight: (x, swapped(offset), weight)),
         ),
         Misconception(
             "sites-xyz",
             "The positions are sampled as (x, y, z); here they are (z, y, x).",
             XYZ,
-            conv_sites_xyz,
+            change=before(
+                lambda x, offset, weight: (x, leading_to(sites_fast(offset).flip(-1)), weight)
+            ),
         ),
         Misconception(
             "border",
@@ -491,28 +492,87 @@ conv = Exercise(
             "kernel-flipped",
             "The kernel is turned round: the first tap is multiplied by the last weight.",
             OPERATOR,
-            conv_flipped,
+            change=before(lambda x, offset, weight: (x, offset, weight.flip(2, 3, 4))),
         ),
-        Misconception("kx-slowest", COUNTED, ORDER, conv_kx_slowest),
-        Misconception("kx-slowest", COUNTED, ORDER, conv_sites_kx_slowest),
+        Misconception(
+            "kx-slowest",
+            COUNTED,
+            ORDER,
+            change=before(lambda x, offset, weight: (x, offset, weight.transpose(2, 4))),
+        ),
+        Misconception(
+            "kx-slowest",
+            COUNTED,
+            ORDER,
+            change=before(
+                lambda x, offset, weight: (
+                    x,
+                    leading_to(sites_fast(offset) + taps_turned(offset)),
+                    weight,
+                )
+            ),
+        ),
         Misconception(
             "not-centred",
             "Everything is read one voxel too far along each axis: the padding is forgotten.",
             RULE,
-            conv_not_centred,
+            change=before(lambda x, offset, weight: (x, offset + 1, weight)),
         ),
         Misconception(
             "no-tap",
             "The tap's own place in the kernel is missing: without offsets, all 27 taps would read "
             "one voxel.",
             RULE,
-            conv_no_tap,
+            change=before(
+                lambda x, offset, weight: (
+                    x,
+                    leading_to(sites_fast(offset) - parts(offset)[1]),
+                    weight,
+                )
+            ),
         ),
         Misconception(
             "subtracted",
             "The offsets are subtracted: each tap moves the other way.",
             RULE,
-            conv_subtracted,
+            change=before(lambda x, offset, weight: (x, -offset, weight)),
+        ),
+        Misconception(
+            "one-offset",
+            ONE_OFFSET,
+            RULE,
+            change=before(lambda x, offset, weight: (x, tap_for_all(offset, 13), weight)),
+        ),
+        Misconception(
+            "one-offset",
+            ONE_OFFSET,
+            RULE,
+            change=before(lambda x, offset, weight: (x, tap_for_all(offset, 0), weight)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            RULE,
+            change=before(lambda x, offset, weight: (x, offset + 0.5, weight)),
+        ),
+        Misconception(
+            "half-voxel",
+            HALF,
+            RULE,
+            change=before(lambda x, offset, weight: (x, offset - 0.5, weight)),
+        ),
+        Misconception(
+            "weight-viewed",
+            "The weight was reshaped where its axes had to be moved: its numbers meet the wrong "
+            "taps and channels.",
+            OPERATOR,
+            change=before(lambda x, offset, weight: (x, offset, weight_viewed(weight))),
+        ),
+        Misconception(
+            "averaged",
+            "You take the mean over the taps; a convolution is a sum.",
+            RULE,
+            change=after(lambda out, *_: out / 27),
         ),
     ),
     page=RULE,
@@ -576,22 +636,6 @@ def turned_fast(degrees: Tensor) -> Tensor:
     return turned_by(rotation(degrees.deg2rad()))
 
 
-def turned_positions(degrees: Tensor) -> Tensor:
-    return around().to(degrees) @ rotation(degrees.deg2rad()).T
-
-
-def turned_radians(degrees: Tensor) -> Tensor:
-    return turned_by(rotation(degrees))
-
-
-def turned_back(degrees: Tensor) -> Tensor:
-    return turned_by(rotation(-degrees.deg2rad()))
-
-
-def turned_subtracted(degrees: Tensor) -> Tensor:
-    return -turned_fast(degrees)
-
-
 def turned_about_x(degrees: Tensor) -> Tensor:
     return turned_by(rotation(degrees.deg2rad(), 0, 1))
 
@@ -608,15 +652,15 @@ def turned_corner(degrees: Tensor) -> Tensor:
     return turned_by(rotation(degrees.deg2rad()), around() + 1)
 
 
-def turned_xyz(degrees: Tensor) -> Tensor:
-    return turned_fast(degrees).flip(1)
-
-
-def turned_kz_fastest(degrees: Tensor) -> Tensor:
-    return turned_by(rotation(degrees.deg2rad()), around().flip(1))
-
-
 AXIS = "The kernel turns about another axis: about z, no offset has a part in z."
+
+
+def turned_a_little(degrees: Tensor) -> Tensor:
+    """As if sin(a) were a, and cos(a) 1."""
+    z, y, x = around().to(degrees).unbind(1)
+    angle = degrees.deg2rad()
+    return torch.stack([0 * z, angle * x, -angle * y], 1)
+
 
 turned = Exercise(
     id="deform.turned",
@@ -630,25 +674,25 @@ turned = Exercise(
             "These are the places where the taps should stand. An offset is the way there, from "
             "where the tap stands already.",
             RULE,
-            turned_positions,
+            change=after(lambda out, degrees: out + around().to(degrees)),
         ),
         Misconception(
             "radians",
             "The angle comes in degrees, and sine and cosine take radians.",
             "10-sampling#a-rotation-pull-do-not-push",
-            turned_radians,
+            change=before(lambda degrees: (degrees * (180 / math.pi),)),
         ),
         Misconception(
             "wrong-way",
             "The kernel turns the other way: at +90° the tap at x = +1 goes to y = +1.",
             RULE,
-            turned_back,
+            change=before(lambda degrees: (-degrees,)),
         ),
         Misconception(
             "subtracted",
             "Each offset points backwards, from where the tap should stand to where it stands.",
             RULE,
-            turned_subtracted,
+            change=after(lambda out, _: -out),
         ),
         Misconception("axis", AXIS, RULE, turned_about_x),
         Misconception("axis", AXIS, RULE, turned_about_x_back),
@@ -663,9 +707,31 @@ turned = Exercise(
             "xyz",
             "The offsets come out as (x, y, z); here they are (z, y, x).",
             ORDER,
-            turned_xyz,
+            change=after(lambda out, _: out.flip(1)),
         ),
-        Misconception("kz-fastest", FASTEST, ORDER, turned_kz_fastest),
+        Misconception(
+            "kz-fastest", FASTEST, ORDER, change=after(lambda out, _: kz_fastest(out, 0))
+        ),
+        Misconception(
+            "half-angle",
+            "The kernel turns by half the angle. That is how a quaternion counts, not a matrix.",
+            RULE,
+            change=before(lambda degrees: (degrees / 2,)),
+        ),
+        Misconception(
+            "small-angle",
+            "sin a is not a, and cos a is not 1, unless the angle is very small: your kernel grows "
+            "as it turns.",
+            RULE,
+            turned_a_little,
+        ),
+        Misconception(
+            "rounded",
+            "The taps jump to whole voxels. An offset need not be a whole number, and no gradient "
+            "gets past a rounding.",
+            LEARN,
+            change=after(lambda out, _: out.round()),
+        ),
     ),
     page=RULE,
     differentiable=("degrees",),
