@@ -594,6 +594,138 @@ def bag_bag_by_bag(rows, index, weight):
 
 # ----
 
+# ---- from other people's programs, and two mistakes at once
+
+
+def read_once_if_it_stays(features, index):
+    B, C, M = index.shape
+    entries = index.numel() // max(1, C) if index.stride(1) == 0 and C > 1 else index.numel()
+    seen = {(b, c, k) for b in range(B) for c in range(C) for k in index[b, c].tolist()}
+    values = (len(seen) + B * C * M) * features.element_size()
+    return entries * index.element_size() + values
+
+
+def with_write_allocate(features, index):
+    return bytes_by_strides(features, index) + index.numel() * features.element_size()
+
+
+def bits_of_one_channel(features, index):
+    return 8 * bytes_by_strides(features, index[:, 0:1, :])
+
+
+def bits_without_index(features, index):
+    return index.numel() * 2 * features.element_size() * 8
+
+
+def lines_of_128(position, size):
+    return sectors_any(position, size, 128)
+
+
+def ceiling_of_bytes(position, size):
+    out = []
+    for row in position.tolist():
+        out.append(len({(k * size + 31) // 32 for k in row if k >= 0}))
+    return torch.tensor(out, dtype=torch.int64)
+
+
+def four_bytes_and_bytes(position, size):
+    return sectors_any(position, 4, 32) * 32
+
+
+def zero_and_too_few(position, size):
+    return (sectors_any(position.clamp(0), size, 32) - 1).clamp(0)
+
+
+def sectors_any(position, size, piece):
+    rows = [{k * size // piece for k in row if k >= 0} for row in position.tolist()]
+    return torch.tensor([len(row) for row in rows], dtype=torch.int64)
+
+
+def moved_with(features, table, order, missing=-1):
+    new = torch.empty_like(order).scatter(0, order, torch.arange(len(order)))
+    entries = table[order].long()
+    wide = torch.cat([new, new.new_tensor([missing])])
+    return features[order], wide[entries].to(table.dtype)
+
+
+def missing_as_count(features, table, order):
+    return moved_with(features, table, order, missing=len(features))
+
+
+def renamed_one_by_one(features, table, order):
+    out = torch.clone(table[order])
+    for row in range(len(order)):
+        out = torch.where(out == order[row], row, out)
+    return features[order], out.to(table.dtype)
+
+
+def other_way_features_stay(features, table, order):
+    _, moved = moved_with(features, table, order.argsort())
+    return features.clone(), moved
+
+
+def rows_stay_and_zero(features, table, order):
+    return features[order], order.argsort()[table.clamp(min=0).long()].to(table.dtype)
+
+
+def ends_one_early(values, start):
+    rows = [values[a : max(a, b - 1)].sum(0) for a, b in pairwise(start)]
+    return torch.stack(rows) if rows else values.new_zeros(0, values.shape[1])
+
+
+def segment_maximum(values, start):
+    out = values.new_zeros(len(start) - 1, values.shape[1])
+    slot = torch.arange(len(out)).repeat_interleave(start.diff())[:, None].expand_as(values)
+    return out.scatter_reduce(0, slot, values, "amax", include_self=False)
+
+
+def mean_without_empties(values, start):
+    rows = [values[a:b].mean(0) for a, b in pairwise(start) if b > a]
+    return torch.stack(rows) if rows else values.new_zeros(0, values.shape[1])
+
+
+def one_early_in_one_column(values, start):
+    return ends_one_early(values, start).sum(-1)
+
+
+def as_attention(rows, index, weight):
+    return bag_by_hand(rows, index, torch.softmax(weight, -1))
+
+
+def as_masked_attention(rows, index, weight):
+    return bag_by_hand(rows, index, torch.softmax(weight.where(index >= 0, -torch.inf), -1))
+
+
+def bag_by_hand(rows, index, weight):
+    out = rows.new_zeros(len(index), rows.shape[1])
+    for k in range(index.shape[1]):
+        there = index[:, k] >= 0
+        out[there] = out[there] + weight[there, k, None] * rows[index[there, k].long()]
+    return out
+
+
+def maximum_of_bag(rows, index, weight):
+    out = []
+    for m in range(len(index)):
+        there = index[m] >= 0
+        weighted = rows[index[m, there].long()] * weight[m, there, None]
+        out.append(weighted.max(0).values if len(weighted) else rows.new_zeros(rows.shape[1]))
+    return torch.stack(out) if out else rows.new_zeros(0, rows.shape[1])
+
+
+def weights_of_bag_0(rows, index, weight):
+    return bag_by_hand(rows, index, weight[0:1].repeat(len(index), 1))
+
+
+def mean_without_weights(rows, index, weight):
+    count = (index >= 0).sum(-1, keepdim=True)
+    return bag_by_hand(rows, index, weight * 0 + 1) / count.clamp(min=1)
+
+
+def first_row_in_one_bag(rows, index, weight):
+    return bag_by_hand(rows, index.clamp(min=0), weight).sum(0)
+
+
 RIGHT = {
     "speed.bytes_moved": [
         bytes_by_strides,
@@ -634,6 +766,10 @@ WRONG = {
         bytes_as_float: "wrong-type",
         bytes_as_tensor: "wrong-type",
         bytes_one_by_one: "python-loop",
+        read_once_if_it_stays: "each-value-once",
+        with_write_allocate: "write-allocate",
+        bits_of_one_channel: "bits+one-channel",
+        bits_without_index: "no-index+bits",
     },
     "speed.sectors": {
         sectors_as_elements: "elements",
@@ -653,6 +789,10 @@ WRONG = {
         sectors_in_int32: "overflow",
         sectors_as_floats: "wrong-dtype",
         sectors_in_sets: "python-loop",
+        lines_of_128: "lines",
+        ceiling_of_bytes: "rounded-up",
+        four_bytes_and_bytes: "always-four+bytes",
+        zero_and_too_few: "missing-counted+one-too-few",
     },
     "speed.reorder": {
         reorder_rows_only: "not-renamed",
@@ -670,6 +810,10 @@ WRONG = {
         reorder_a_list: "wrong-type",
         reorder_in_place: "in-place",
         reorder_with_a_dict: "python-loop",
+        missing_as_count: "missing-is-count",
+        renamed_one_by_one: "renamed-twice",
+        other_way_features_stay: "other-way+features-stay",
+        rows_stay_and_zero: "rows-stay+missing-is-zero",
     },
     "speed.segment_sum": {
         segments_running: "running-sum",
@@ -686,6 +830,10 @@ WRONG = {
         segments_detached: "no-gradient",
         segments_one_by_one: "python-loop",
         segments_in_float32: "wrong-dtype",
+        ends_one_early: "last-left-out",
+        segment_maximum: "maximum",
+        mean_without_empties: "empties-dropped+mean",
+        one_early_in_one_column: "channels-summed+last-left-out",
     },
     "speed.bag": {
         bag_averaged: "mean",
@@ -706,5 +854,11 @@ WRONG = {
         bag_nan_to_num: "fails-missing",
         bag_masked_afterwards: "wrong-gradient",
         bag_bag_by_bag: "python-loop",
+        as_attention: "softmax",
+        as_masked_attention: "softmax",
+        maximum_of_bag: "maximum",
+        weights_of_bag_0: "first-weights",
+        mean_without_weights: "mean+unweighted",
+        first_row_in_one_bag: "reads-first+one-bag",
     },
 }

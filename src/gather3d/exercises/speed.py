@@ -9,7 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .exercise import Case, Exercise, Misconception, integers, numbers, strided, transposed
+from .exercise import (
+    Case,
+    Exercise,
+    Misconception,
+    after,
+    before,
+    integers,
+    numbers,
+    strided,
+    transposed,
+)
 
 BYTES = "14-speed#the-bytes-that-must-move"
 PIECES = "14-speed#the-pieces-in-which-they-move"
@@ -122,15 +132,18 @@ def elements(features: Tensor, index: Tensor) -> int:
     return stored(index) + 2 * index.numel()
 
 
-def bits(features: Tensor, index: Tensor) -> int:
-    return 8 * bytes_moved_fast(features, index)
-
-
-def one_channel(features: Tensor, index: Tensor) -> int:
-    return bytes_moved_fast(features, index[:, :1])
-
-
 SIZES = "The size of an element is its dtype's: not every value has 4 bytes, nor every entry 8."
+
+
+def each_value_once(features: Tensor, index: Tensor) -> int:
+    read = sum(len(row.unique()) for row in index.flatten(0, 1)) if index.numel() else 0
+    return bill(features, stored(index) * index.element_size(), read, index.numel())
+
+
+def written_and_fetched(features: Tensor, index: Tensor) -> int:
+    n = index.numel()
+    return bill(features, stored(index) * index.element_size(), n, 2 * n)
+
 
 bytes_moved = Exercise(
     id="speed.bytes_moved",
@@ -197,13 +210,27 @@ bytes_moved = Exercise(
             "bits",
             "These are bits: eight times as many as bytes.",
             BYTES,
-            bits,
+            change=after(lambda bill, *_: 8 * bill),
         ),
         Misconception(
             "one-channel",
             "This is the bill of one channel.",
             BYTES,
-            one_channel,
+            change=before(lambda features, index: (features, index[:, :1])),
+        ),
+        Misconception(
+            "each-value-once",
+            "A value that is named twice is read twice here. You count it once, as if everything "
+            "that was read stayed at hand.",
+            BYTES,
+            each_value_once,
+        ),
+        Misconception(
+            "write-allocate",
+            "You count a fetch for each element that is written, as some caches do it. What must "
+            "move, at the least, is the element itself.",
+            BYTES,
+            written_and_fetched,
         ),
     ),
     page=BYTES,
@@ -291,20 +318,8 @@ def also_missing(position: Tensor, size: int) -> Tensor:
     return different(sector_of(position, size) + 1)
 
 
-def missing_reads_zero(position: Tensor, size: int) -> Tensor:
-    return different(sector_of(position.clamp(min=0), size))
-
-
-def size_forgotten(position: Tensor, size: int) -> Tensor:
-    return different(sector_of(position, 1))
-
-
 def divided_by_size(position: Tensor, size: int) -> Tensor:
     return different(sector_of(position, 1, size))
-
-
-def elements_are_four(position: Tensor, size: int) -> Tensor:
-    return different(sector_of(position, 4))
 
 
 def whole_lines(position: Tensor, size: int) -> Tensor:
@@ -325,20 +340,18 @@ def in_order_of_threads(position: Tensor, size: int) -> Tensor:
     return ((before != 0) & (sector >= 0)).sum(1)
 
 
-def steps_between(position: Tensor, size: int) -> Tensor:
-    return (sectors_fast(position, size) - 1).clamp(min=0)
-
-
-def in_bytes(position: Tensor, size: int) -> Tensor:
-    return 32 * sectors_fast(position, size)
-
-
 def overflowing(position: Tensor, size: int) -> Tensor:
     return different((position * size // 32).where(position >= 0, -1).long())
 
 
 SIDE_BY_SIDE = "So many sectors would do if the elements lay side by side. Where they lie decides."
 NOT_READ = "A thread with −1 reads nothing: it asks for no sector, not even for the first."
+
+
+def begun_bytes_up(position: Tensor, size: int) -> Tensor:
+    position = position.long()
+    return different((-(-position * size // 32)).where(position >= 0, -1))
+
 
 sectors = Exercise(
     id="speed.sectors",
@@ -368,13 +381,18 @@ sectors = Exercise(
             all_warps_together,
         ),
         Misconception("missing-counted", NOT_READ, PIECES, also_missing),
-        Misconception("missing-counted", NOT_READ, PIECES, missing_reads_zero),
+        Misconception(
+            "missing-counted",
+            NOT_READ,
+            PIECES,
+            change=before(lambda position, size: (position.clamp(min=0), size)),
+        ),
         Misconception(
             "size-ignored",
             "The size of an element has no effect: a position counts elements, a sector has 32 "
             "bytes.",
             PIECES,
-            size_forgotten,
+            change=before(lambda position, size: (position, 1)),
         ),
         Misconception(
             "divided-by-size",
@@ -387,7 +405,7 @@ sectors = Exercise(
             "always-four",
             "Every element counts as one of 4 bytes; the size is an argument.",
             PIECES,
-            elements_are_four,
+            change=before(lambda position, size: (position, 4)),
         ),
         Misconception(
             "lines",
@@ -408,15 +426,32 @@ sectors = Exercise(
             "one-too-few",
             "You count the steps between different sectors; there is one sector more than steps.",
             PIECES,
-            steps_between,
+            change=after(lambda out, *_: (out - 1).clamp(min=0)),
         ),
-        Misconception("bytes", "These are bytes: 32 for each sector.", PIECES, in_bytes),
+        Misconception(
+            "bytes",
+            "These are bytes: 32 for each sector.",
+            PIECES,
+            change=after(lambda out, *_: 32 * out),
+        ),
         Misconception(
             "overflow",
             "Right while the numbers are small. A position times a size does not fit into int32 "
             "from 2³¹ bytes on: convert first.",
             "05-voxels#a-key-that-does-not-fit-its-type",
             overflowing,
+        ),
+        Misconception(
+            "lines",
+            "These are lines of 128 bytes; a sector is a quarter of one, 32 bytes.",
+            PIECES,
+            lambda position, size: different(sector_of(position, size, 128)),
+        ),
+        Misconception(
+            "rounded-up",
+            "You round up: an element that begins within a sector counts for the next one.",
+            PIECES,
+            begun_bytes_up,
         ),
     ),
     page=PIECES,
@@ -505,39 +540,23 @@ def missing_renamed(features: Tensor, table: Tensor, order: Tensor) -> tuple[Ten
     return features[order], order.argsort()[table[order].long()].to(table.dtype)
 
 
-def missing_is_row_0(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return features[order], names(order.argsort(), table.clamp(min=0))[order]
-
-
-def other_way(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return reorder_fast(features, table, order.argsort())
-
-
-def features_stay(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return features.clone(), reorder_fast(features, table, order)[1]
-
-
-def table_stays(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return features[order], table.clone()
-
-
-def features_back(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return features[order.argsort()], reorder_fast(features, table, order)[1]
-
-
 def rows_back(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     new = order.argsort()
     return features[order], names(new, table)[new]
-
-
-def int64_table(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return features[order], names(order.argsort(), table.long())[order]
 
 
 STAYS = (
     "The entries have their new names, the rows of the table are where they were. Row r belongs to "
     "voxel r, and moves with its features."
 )
+
+
+def renamed_in_a_chain(features: Tensor, table: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    renamed = table[order].clone()
+    for new, old in enumerate(order.tolist()):
+        renamed[renamed == old] = new
+    return features[order], renamed
+
 
 reorder = Exercise(
     id="speed.reorder",
@@ -573,32 +592,32 @@ reorder = Exercise(
             "missing-is-zero",
             "A neighbour that does not exist has got the new number of voxel 0.",
             ALWAYS_THERE,
-            missing_is_row_0,
+            change=before(lambda x, table, order: (x, table.clamp(min=0), order)),
         ),
         Misconception(
             "other-way",
             "Everything is moved the other way: `order[r]` is the old row that becomes row r, not "
             "the new place of row r.",
             ORDER,
-            other_way,
+            change=before(lambda x, table, order: (x, table, order.argsort())),
         ),
         Misconception(
             "features-stay",
             "The table is right, and the features are still in their old order.",
             ORDER,
-            features_stay,
+            change=after(lambda pair, x, *_: (x.clone(), pair[1])),
         ),
         Misconception(
             "table-stays",
             "The features have moved, and the table still names their old rows.",
             ORDER,
-            table_stays,
+            change=after(lambda pair, x, table, _: (pair[0], table.clone())),
         ),
         Misconception(
             "features-back",
             "The table is right; the features went the other way.",
             ORDER,
-            features_back,
+            change=after(lambda pair, x, table, order: (x[order.argsort()], pair[1])),
         ),
         Misconception(
             "rows-back",
@@ -611,7 +630,20 @@ reorder = Exercise(
             "The numbers are right, but the table came as int32 and has become int64: twice the "
             "bytes.",
             LAYOUT,
-            int64_table,
+            change=after(lambda pair, *_: (pair[0], pair[1].long())),
+        ),
+        Misconception(
+            "missing-is-count",
+            "A neighbour that does not exist came out as V; in this book that is −1.",
+            ALWAYS_THERE,
+            change=after(lambda pair, x, *_: (pair[0], pair[1].where(pair[1] >= 0, len(x)))),
+        ),
+        Misconception(
+            "renamed-twice",
+            "You rename in place, one voxel after the other. A number that is new already is taken "
+            "for an old one later, and changes again.",
+            ORDER,
+            renamed_in_a_chain,
         ),
     ),
     page=ORDER,
@@ -695,14 +727,6 @@ def up_to_the_end(values: Tensor, start: Tensor) -> Tensor:
     return running(values)[start[1:]]
 
 
-def empties_dropped(values: Tensor, start: Tensor) -> Tensor:
-    return segment_sum_fast(values, start)[start.diff() > 0]
-
-
-def means_of_segments(values: Tensor, start: Tensor) -> Tensor:
-    return segment_sum_fast(values, start) / start.diff().clamp(min=1)[:, None]
-
-
 def first_too_early(values: Tensor, start: Tensor) -> Tensor:
     n = torch.arange(len(values), device=values.device)
     slot = torch.searchsorted(start.long().contiguous(), n) - 1
@@ -726,8 +750,20 @@ def first_of_the_next(values: Tensor, start: Tensor) -> Tensor:
     return torch.from_numpy(np.add.reduceat(values.numpy(), start.numpy()[:-1]))
 
 
-def one_column(values: Tensor, start: Tensor) -> Tensor:
-    return segment_sum_fast(values, start).sum(1)
+def last_of_each_left_out(values: Tensor, start: Tensor) -> Tensor:
+    out = values.new_zeros(len(start) - 1, values.shape[1])
+    for s, (first, end) in enumerate(pairwise(start.tolist())):
+        if end > first:
+            out[s] = values[first : end - 1].sum(0)
+    return out
+
+
+def highest_of_each(values: Tensor, start: Tensor) -> Tensor:
+    out = values.new_zeros(len(start) - 1, values.shape[1])
+    for s, (first, end) in enumerate(pairwise(start.tolist())):
+        if end > first:
+            out[s] = values[first:end].amax(0)
+    return out
 
 
 segment_sum = Exercise(
@@ -761,7 +797,7 @@ segment_sum = Exercise(
             "empties-dropped",
             "A segment without values has lost its row: S rows are wanted, and 0 is a good sum.",
             MANY,
-            empties_dropped,
+            change=after(lambda out, values, start: out[start.diff() > 0]),
         ),
         Misconception(
             "empties-not-counted",
@@ -779,7 +815,7 @@ segment_sum = Exercise(
             "mean",
             "These are means; sums are wanted.",
             "02-scatter#when-two-meet",
-            means_of_segments,
+            change=after(lambda out, values, start: out / start.diff().clamp(min=1)[:, None]),
         ),
         Misconception(
             "first-too-early",
@@ -799,7 +835,20 @@ segment_sum = Exercise(
             "channels-summed",
             "You have summed over the channels, too. Each channel has a sum of its own.",
             MANY,
-            one_column,
+            change=after(lambda out, *_: out.sum(1)),
+        ),
+        Misconception(
+            "last-left-out",
+            "The last value of each segment is missing. A segment ends before row `start[s + 1]`, "
+            "and the row before that one belongs to it.",
+            MANY,
+            last_of_each_left_out,
+        ),
+        Misconception(
+            "maximum",
+            "This is the highest value of each segment; sums are wanted.",
+            "02-scatter#when-two-meet",
+            highest_of_each,
         ),
     ),
     page=MANY,
@@ -875,21 +924,9 @@ def bag_fast(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     )
 
 
-def bag_mean(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index, weight) / (index >= 0).sum(1).clamp(min=1)[:, None]
-
-
-def bag_mean_of_all(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index, weight) / max(1, index.shape[1])
-
-
-def bag_normalised(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def bag_normalised(rows: Tensor, index: Tensor, weight: Tensor) -> tuple:
     total = weight.where(index >= 0, 0).sum(1, keepdim=True)
-    return bag_fast(rows, index, weight) / total.where(total > 0, 1)
-
-
-def bag_unweighted(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index, torch.ones_like(weight))
+    return rows, index, weight / total.where(total > 0, 1)
 
 
 def bag_given_minus_one(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -904,10 +941,6 @@ def bag_reads_last(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return bag_fast(rows, index.where(index >= 0, len(rows) - 1), weight)
 
 
-def bag_reads_first(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index.clamp(min=0), weight)
-
-
 def bag_zero_weight(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return bag_fast(rows, index.clamp(min=0), weight.where(index >= 0, 0))
 
@@ -916,17 +949,9 @@ def bag_zero_weight_last(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return bag_reads_last(rows, index, weight.where(index >= 0, 0))
 
 
-def bag_row_0_left_out(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index.where(index > 0, -1), weight)
-
-
 def bag_not_summed(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     there = (index >= 0)[:, :, None]
     return (rows[index.clamp(min=0).long()] * weight[:, :, None]).where(there, 0)
-
-
-def bag_in_one(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return bag_fast(rows, index, weight).sum(0)
 
 
 NO_MEAN = (
@@ -937,6 +962,17 @@ ZERO_TIMES = (
     "infinity is nan. What is missing must not be read."
 )
 
+
+def highest_in_the_bag(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    weighted = rows[index.clamp(min=0).long()] * weight[:, :, None]
+    weighted = weighted.masked_fill((index < 0)[:, :, None], float("-inf"))
+    out = weighted.amax(1)
+    return out.masked_fill(out == float("-inf"), 0)
+
+
+SOFTMAX = "Softmax has changed the weights. They are given, and count as they are."
+
+
 bag = Exercise(
     id="speed.bag",
     name="bag",
@@ -944,19 +980,31 @@ bag = Exercise(
     right=bag_loop,
     cases=bag_cases,
     misconceptions=(
-        Misconception("mean", NO_MEAN, FUSED, bag_mean),
-        Misconception("mean", NO_MEAN, FUSED, bag_mean_of_all),
+        Misconception(
+            "mean",
+            NO_MEAN,
+            FUSED,
+            change=after(
+                lambda out, rows, index, _: out / (index >= 0).sum(1).clamp(min=1)[:, None]
+            ),
+        ),
+        Misconception(
+            "mean",
+            NO_MEAN,
+            FUSED,
+            change=after(lambda out, rows, index, _: out / max(1, index.shape[1])),
+        ),
         Misconception(
             "normalised",
             "You make the weights of a bag sum to 1. They count as they are.",
             FUSED,
-            bag_normalised,
+            change=before(bag_normalised),
         ),
         Misconception(
             "unweighted",
             "The weights have no effect.",
             FUSED,
-            bag_unweighted,
+            change=before(lambda rows, index, weight: (rows, index, torch.ones_like(weight))),
         ),
         Misconception(
             "minus-one-given",
@@ -981,7 +1029,7 @@ bag = Exercise(
             "reads-first",
             "Where nothing is there, row 0 is added with the weight of the missing entry.",
             ALWAYS_THERE,
-            bag_reads_first,
+            change=before(lambda rows, index, weight: (rows, index.clamp(min=0), weight)),
         ),
         Misconception("zero-weight", ZERO_TIMES, FUSED, bag_zero_weight),
         Misconception("zero-weight", ZERO_TIMES, FUSED, bag_zero_weight_last),
@@ -989,7 +1037,7 @@ bag = Exercise(
             "row-0-lost",
             "Row 0 never counts: you use it for what is missing, but it is a row like any other.",
             ALWAYS_THERE,
-            bag_row_0_left_out,
+            change=before(lambda rows, index, weight: (rows, index.where(index > 0, -1), weight)),
         ),
         Misconception(
             "not-summed",
@@ -1002,7 +1050,37 @@ bag = Exercise(
             "one-bag",
             "This is one sum for everything; each row of the index is a bag of its own.",
             FUSED,
-            bag_in_one,
+            change=after(lambda out, *_: out.sum(0)),
+        ),
+        Misconception(
+            "softmax",
+            SOFTMAX,
+            FUSED,
+            change=before(lambda rows, index, weight: (rows, index, weight.softmax(1))),
+        ),
+        Misconception(
+            "softmax",
+            SOFTMAX,
+            FUSED,
+            change=before(
+                lambda rows, index, weight: (
+                    rows,
+                    index,
+                    weight.masked_fill(index < 0, float("-inf")).softmax(1),
+                )
+            ),
+        ),
+        Misconception(
+            "maximum",
+            "This is the highest of the weighted rows; their sum is wanted.",
+            FUSED,
+            highest_in_the_bag,
+        ),
+        Misconception(
+            "first-weights",
+            "Every bag is weighed with the weights of bag 0. Each has its own.",
+            FUSED,
+            change=before(lambda rows, index, weight: (rows, index, weight[:1].expand_as(weight))),
         ),
     ),
     page=FUSED,
