@@ -213,7 +213,7 @@ def test_links_and_closed_files_are_named(releases, tmp_path, monkeypatch):
         "ada/linked.ipynb: a link is not followed",
         "ada/pipe.ipynb: not a file",
         "bea: a link is not followed",
-        "cem/there is nothing in the folder",
+        "cem: there is nothing in the folder",
         "dia/01-gather.ipynb: cannot be read: PermissionError: [Errno 13] Permission denied",
     ]
 

@@ -5,6 +5,8 @@
     python -m gather3d.course leaks                 does a release give anything away?
 
 `masters` reads the instructor's notebooks, `release` makes what students get, `leaks` searches it.
-`collect` takes what comes back, `submission` grades one of them with `kernel` and `sandbox`,
-`grade` all of them, and `summary` writes the tables. nbgrader keeps the grades (`settings`).
+`collect` takes what comes back: `files` opens folders and archives, `reading` makes notebooks of
+files, `recognise` finds the master's cells in them. `ready` tries the environment, `submission`
+grades one submission with `kernel` and `sandbox`, `grade` all of them, and `summary` writes the
+tables. nbgrader keeps the grades (`settings`).
 """

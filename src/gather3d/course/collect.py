@@ -118,6 +118,7 @@ def collect(
         if re.search(r"[*?\[\]]", files.student):
             why = "a name with * ? [ or ] finds others, too"
             left += [LeftOut(files.student, file.name, why) for file in files.wanted]
+            left += files.left
             continue
         chosen, unused = sorted_out(files, releases)
         left += unused

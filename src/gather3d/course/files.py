@@ -32,7 +32,10 @@ class LeftOut(str):
 
     def __new__(cls, student: str, name: str, why: str) -> "LeftOut":
         words = f"{name}: {why}" if name else why
-        self = super().__new__(cls, shown("/".join(filter(None, (student, words)))))
+        whole = (
+            f"{student}/{words}" if student and name else f"{student}: {why}" if student else words
+        )
+        self = super().__new__(cls, shown(whole))
         self.student, self.words = shown(student), shown(words)
         return self
 
@@ -142,7 +145,8 @@ def inside(entry: Path) -> Found:
         yield from walked(entry)
         return
     try:
-        yield from opened(entry.name, entry.lstat(), entry.read_bytes, 1)
+        about = entry.lstat()
+        yield from opened(entry.name, about.st_size, about.st_mtime, entry.read_bytes, 1)
     except OSError as error:
         yield entry.name, f"cannot be read: {error.strerror}"
 
@@ -174,18 +178,14 @@ def walked(folder: Path) -> Found:
             elif not stat.S_ISREG(about.st_mode):
                 yield inner, "not a file"
             else:
-                yield from opened(inner, about, path.read_bytes, 1)
+                yield from opened(inner, about.st_size, about.st_mtime, path.read_bytes, 1)
     for error in refused:
         name = Path(error.filename).relative_to(folder).as_posix()
         yield ("" if name == "." else name), f"cannot be read: {error.strerror}"
 
 
-def opened(name: str, about: os.stat_result, read: Callable[[], bytes], depth: int) -> Found:
+def opened(name: str, size: int, time: float, read: Callable[[], bytes], depth: int) -> Found:
     """A file, or what is in it if it is an archive."""
-    yield from unpacked(name, about.st_size, about.st_mtime, read, depth)
-
-
-def unpacked(name: str, size: int, time: float, read: Callable[[], bytes], depth: int) -> Found:
     if size > WHOLE:
         yield name, f"{size >> 20} MiB, of which at most {WHOLE >> 20} are read"
     elif archive(name) is None:
@@ -204,7 +204,7 @@ def unpacked(name: str, size: int, time: float, read: Callable[[], bytes], depth
                 if noise(parts[-1]) or set(parts[:-1]) & TOOLS:
                     continue
                 inner = "/".join([name, *parts])
-                yield from unpacked(inner, length, time, reader, depth + 1)
+                yield from opened(inner, length, time, reader, depth + 1)
         except Exception as error:  # whatever is wrong with it
             yield name, f"cannot be opened: {type(error).__name__}: {error}"
 
