@@ -180,7 +180,7 @@ def _crowd(x: Tensor) -> Tensor:
         # as whole numbers, the bits of floats from 0 to infinity are in the order of the floats
         at = share.float().view(torch.int32).sort(1)[1]
         place, order = place.gather(2, at.expand(3, -1, -1)), order.gather(1, at)
-        size //= 2 if size <= FAN**2 or size.bit_length() % 2 == 0 else FAN
+        size //= 2
         count = -(-len(x) // size)
         place, order = place.view(3, -1, size)[:, :count], order.view(-1, size)[:count]
     return order.flatten()[: len(x)]
