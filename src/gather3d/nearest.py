@@ -94,21 +94,20 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
 
     Four points that are near each other share a box, four boxes share a larger one, and so on; the
     queries have boxes of their own. From the largest down, each box of queries keeps the boxes of
-    points that are not farther away than its k nearest points can be: their distance is bounded by
-    far corners of boxes that hold k points, and once the boxes are small by some of the points.
+    points that are not farther away than its k nearest points can be. Where the points ask
+    themselves, those that stand beside them in the order say how far that is (`_around`); else
+    far corners of boxes say it, and some points where the boxes are small (`_bounds`).
+
     The results are written into squared and index, [M + 1, k], where they are not beyond `most`;
     the last row is for the empty places of the last box.
     """
-    block, k, themselves = (
-        BLOCK.get(points.device.type, WIDE_BLOCK),
-        index.shape[1],
-        query is points,
-    )
+    block, k = BLOCK.get(points.device.type, WIDE_BLOCK), index.shape[1]
+    themselves = query is points
     first, rank = _copies(points)
     kept = (rank < k).nonzero()[:, 0]  # of equal points the first k are enough
     points = points[kept]
-    order = _crowd(points)
-    asked = order if themselves else _crowd(query)
+    order = _by_halves(points)
+    asked = order if themselves else _by_halves(query)
     M, N = len(asked), len(order)
     depth = max(1, math.ceil(math.log(max(M, N) / 64, FAN)))
     theirs = _boxes(points[order], depth + 1)
@@ -160,7 +159,7 @@ def _copies(x: Tensor) -> tuple[Tensor, Tensor]:
     return first, rank
 
 
-def _crowd(x: Tensor) -> Tensor:
+def _by_halves(x: Tensor) -> Tensor:
     """An order of points [N, 3] in which the four, sixteen, … of a box follow one another.
 
     All points are cut in half across their longest side, each half again, until four are left:
@@ -382,13 +381,13 @@ def _onto(x: list[Tensor], hull: list[list[Tensor]] | None) -> tuple[list[Tensor
 
 def _if_any(beyond: list[Tensor]) -> list[Tensor]:
     """Nothing, where all are 0: which saves the adding of it."""
-    return beyond if any(bool(x.any()) for x in beyond) else []
+    return beyond if torch.stack(beyond).any() else []
 
 
 def _between(
     ours: list[list[Tensor]],
     theirs: list[list[Tensor]],
-    hull: list[list[Tensor]],
+    hull: list[list[Tensor]] | None,
     both: bool = False,
 ) -> tuple[Tensor, Tensor | None, Tensor | float]:
     """Squared distances of boxes, at the least and at the most, but for the last: what they share.

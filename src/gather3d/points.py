@@ -58,10 +58,10 @@ def knn(
 
     PyTorch3D's `knn_points` (which gives squared distances, and 0 and 0 where points are missing).
 
-    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, gradients
-    that meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
-    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
-    query and points, whose values it checks.
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 lengths. Deterministic on
+    the CPU; on CUDA, gradients that meet are added in any order, unless
+    `torch.use_deterministic_algorithms` is on. `torch.compile(fullgraph=True)` and `torch.export`
+    take it; `torch.func.vmap` does not map over query, points and lengths, whose values it checks.
     """
     N = check_shapes(query=(query, "B M 3"), points=(points, "B N 3"))["N"]
     if (k := check_whole("k", k, 1)) > N:
@@ -108,10 +108,10 @@ def ball_query(
     PointNet++'s grouping, except that its code keeps the first k in storage order, not the nearest,
     and pads with the first index.
 
-    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU; on CUDA, gradients
-    that meet are added in any order, unless `torch.use_deterministic_algorithms` is on.
-    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
-    query and points, whose values it checks.
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 lengths. Deterministic on
+    the CPU; on CUDA, gradients that meet are added in any order, unless
+    `torch.use_deterministic_algorithms` is on. `torch.compile(fullgraph=True)` and `torch.export`
+    take it; `torch.func.vmap` does not map over query, points and lengths, whose values it checks.
     """
     N = check_shapes(query=(query, "B M 3"), points=(points, "B N 3"))["N"]
     radius, k = check_positive("radius", radius), check_whole("k", k, 1)
@@ -161,9 +161,9 @@ def farthest_point_sample(
 
     PointNet++ (Qi et al., 2017), section 3.2.
 
-    Runs in float16, bfloat16, float32 and float64. Deterministic on the CPU and on CUDA.
-    `torch.compile(fullgraph=True)` and `torch.export` take it; `torch.func.vmap` does not map over
-    points, whose values it checks.
+    Runs in float16, bfloat16, float32 and float64, with int32 or int64 lengths. Deterministic on
+    the CPU and on CUDA. `torch.compile(fullgraph=True)` and `torch.export` take it;
+    `torch.func.vmap` does not map over points and lengths, whose values it checks.
     """
     size = check_shapes(points=(points, "B N 3"))
     B, N = size["B"], size["N"]

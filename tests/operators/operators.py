@@ -214,28 +214,38 @@ def unravel_index(draw: Draw) -> tuple:
     return run, (draw.index(0, 24, draw.size),)
 
 
-def knn(draw: Draw) -> tuple:
-    def run(query, points):
-        return g.knn(query, points, 3)
+def found(distance: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """0 for what is missing: infinity - infinity has no difference."""
+    return distance.masked_fill(index < 0, 0), index
 
+
+def clouds(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, points, and lengths: the second cloud has two points."""
     N = min(draw.size, 3000)
-    return run, (draw.points(2, N // 2), draw.points(2, N))
+    return draw.points(2, N // 2), draw.points(2, N), draw.put(np.array([N, 2]))
+
+
+def knn(draw: Draw) -> tuple:
+    def run(query, points, lengths):
+        return *g.knn(query, points, 3), *found(*g.knn(query, points, 3, lengths))
+
+    return run, clouds(draw)
 
 
 def ball_query(draw: Draw) -> tuple:
-    def run(query, points):
-        distance, index = g.ball_query(query, points, 1.5, 4)
-        return distance.masked_fill(index < 0, 0), index  # infinity - infinity has no difference
+    def run(query, points, lengths):
+        without = found(*g.ball_query(query, points, 1.5, 4))
+        return *without, *found(*g.ball_query(query, points, 1.5, 4, lengths))
 
-    N = min(draw.size, 3000)
-    return run, (draw.points(2, N // 2), draw.points(2, N))
+    return run, clouds(draw)
 
 
 def farthest_point_sample(draw: Draw) -> tuple:
-    def run(points):
-        return (g.farthest_point_sample(points, 4, start=1),)
+    def run(points, lengths):
+        both = (g.farthest_point_sample(points, 4, 1, each) for each in (None, lengths))
+        return tuple(both)
 
-    return run, (draw.points(2, draw.size),)
+    return run, (draw.points(2, draw.size), draw.put(np.array([draw.size, 2])))
 
 
 def interpolate(draw: Draw) -> tuple:
@@ -465,9 +475,13 @@ PROMISES = {
     "invert_permutation": Promise(floats=False, indices="numbers", stays=("p",)),
     "ravel_index": Promise(floats=False, indices="coordinates", stays=("coords",)),
     "unravel_index": Promise(floats=False, indices="indices", stays=("flat",)),
-    "knn": Promise(any_order=("gradients",), stays=("query", "points")),
-    "ball_query": Promise(any_order=("gradients",), stays=("query", "points")),
-    "farthest_point_sample": Promise(stays=("points",)),
+    "knn": Promise(
+        indices="lengths", any_order=("gradients",), stays=("query", "points", "lengths")
+    ),
+    "ball_query": Promise(
+        indices="lengths", any_order=("gradients",), stays=("query", "points", "lengths")
+    ),
+    "farthest_point_sample": Promise(indices="lengths", stays=("points", "lengths")),
     "interpolate": Promise(any_order=("gradients",), maps=("features",), stays=("query", "points")),
     "voxelize": Promise(indices="batch elements", graph=ROWS, stays=("points", "batch")),
     "pool": Promise(any_order=("values",), maps=("features",)),

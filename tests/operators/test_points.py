@@ -98,6 +98,10 @@ PLACES = {  # from normal numbers x [N, 3] and uniform ones u [N, 3]: hard for a
     "from millimetres to kilometres": lambda x, u: x * 10 ** (6 * u[:, :1] - 3),
     "one very far away": lambda x, u: np.concatenate([[[1e9, -1e9, 1e9]], x[1:]]),
     "far from the origin": lambda x, u: u + 1e4,
+    "two clusters far apart": lambda x, u: u + 1e7 * (u[:, :1] < 0.5),
+    "padded by one place": lambda x, u: np.where(np.arange(len(u))[:, None] < 700, u, 1e6),
+    "with long tails": lambda x, u: x / u[:, ::-1],
+    "very small": lambda x, u: x * 1e-25,
 }
 
 
@@ -169,6 +173,120 @@ def test_many_copies_of_one_place(device):
     assert count[0] < 200 * 30_000
 
 
+def pairs(query, points, k=8):
+    """How many distances a search computes, for each query."""
+    with searching("boxes"), comparisons() as count:
+        gather3d.knn(query, points, k)
+    return count[0] / query.shape[1]
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_an_unlucky_cloud_costs_little_more(device, name):
+    """Than as many points in a box: comparisons are counted, and nothing is timed."""
+    box = torch.from_numpy(np.random.default_rng(0).random((1, 4000, 3))).to(device)
+    cloud = places(name, (1, 4000), 0).to(device)
+    # tails have boxes as long as the cloud, which hold points of every scale
+    most = 6 if name in ("from millimetres to kilometres", "with long tails") else 2
+    assert pairs(cloud, cloud) < most * pairs(box, box)
+
+
+SHIFTS = {
+    "beside": (2, 0, 0),
+    "beyond a corner": (2, 2, 2),
+    "a kilometre away": (1e3, 0, 0),
+    "away along an edge": (1e3, 1e3, 0),
+    "so far that distances round to one": (1e7, 0, 0),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", SHIFTS)
+def test_queries_outside_cost_little_more(device, name, dtype):
+    random = np.random.default_rng(0)
+    points, asked = (torch.from_numpy(random.random((1, 4000, 3))).to(dtype) for _ in range(2))
+    query = asked + torch.tensor(SHIFTS[name], dtype=dtype)
+    inside = pairs(asked.to(device), points.to(device))
+    assert pairs(query.to(device), points.to(device)) < 3 * inside
+    with searching("boxes"):
+        distance, index = gather3d.knn(query.to(device), points.to(device), 8)
+    wanted, _ = cKDTree(points[0].double()).query(query[0].double(), 8)
+    close(distance[0], wanted)
+    found = lengths(query.double().numpy(), points.double().numpy(), index.cpu().numpy())
+    # a distance of 10 million metres is known to one metre in float32, but the points are told
+    # apart by more than that: those found are the nearest but for the rounding of their offsets
+    close(found[0], wanted, rtol=1e-9 if dtype == torch.float64 else 2e-7, atol=1e-6)
+
+
+def test_one_outlier_among_points_and_queries_of_another_scale(device):
+    random = np.random.default_rng(0)
+    points, query = (torch.from_numpy(random.random((1, 3000, 3))).to(device) for _ in range(2))
+    usual = pairs(query, points)
+    points[0, 0] = 1e7
+    query = query.clone()
+    query[0, 1] = -1e9
+    assert pairs(query, points) < 2 * usual
+
+
+SIZED = [7, 0, 1, 40]
+
+
+@pytest.mark.parametrize("whole_number", [torch.int64, torch.int32])
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_clouds_of_different_lengths(device, way, whole_number):
+    """Each as if it were alone; what stands beyond its length is not read, even NaN."""
+    query, points = values(0, (4, 30, 3)), values(1, (4, 40, 3))
+    for b, n in enumerate(SIZED):
+        points[b, n:] = float("nan")
+    sizes = torch.tensor(SIZED, dtype=whole_number, device=device)
+    there = points.to(device)
+    with searching(way):
+        distance, index = gather3d.knn(query.to(device), there, 9, sizes)
+        inside, which = gather3d.ball_query(query.to(device), there, 1.0, 9, lengths=sizes)
+        selves, mine = gather3d.knn(there, there, 9, sizes)
+    for b, n in enumerate(SIZED):
+        wanted = np.full((30, 9), np.inf), np.full((30, 9), -1)
+        near = min(n, 9)
+        if n:
+            found = cKDTree(points[b, :n]).query(query[b], range(1, near + 1))
+            wanted[0][:, :near], wanted[1][:, :near] = found
+        close(distance[b], wanted[0])
+        close(index[b], wanted[1])
+        close(inside[b], np.where(wanted[0] <= 1, wanted[0], np.inf))
+        close(which[b], np.where(wanted[0] <= 1, wanted[1], -1))
+        assert selves[b, n:].isinf().all() and (mine[b, n:] == -1).all()
+        if n:
+            found, _ = cKDTree(points[b, :n]).query(points[b, :n], range(1, near + 1))
+            close(selves[b, :n, :near], found)
+            assert (mine[b, :n, near:] == -1).all() and (mine[b, :n, 0].cpu() == range(n)).all()
+
+
+def test_farthest_points_of_different_lengths(device):
+    points = values(1, (4, 40, 3))
+    for b, n in enumerate(SIZED):
+        points[b, n:] = float("nan")
+    sizes = torch.tensor(SIZED, device=device)
+    got = gather3d.farthest_point_sample(points.to(device), 12, lengths=sizes).cpu()
+    for b, n in enumerate(SIZED):
+        alone = min(n, 12)
+        if n:
+            wanted = gather3d.farthest_point_sample(points[b : b + 1, :n], alone)
+            assert torch.equal(got[b, :alone], wanted[0])
+        assert (got[b, alone:] == -1).all()
+
+
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_no_gradient_for_padding(device, way):
+    query, points = values(0, (3, 5, 3)).to(device), values(1, (3, 6, 3)).to(device)
+    sizes = torch.tensor([2, 0, 6], device=device)
+    query.requires_grad_(), points.requires_grad_()
+    with searching(way):
+        there = gather3d.knn(query, points, 4, sizes)[1] >= 0
+        assert gradcheck(lambda q, p: gather3d.knn(q, p, 4, sizes)[0][there], (query, points))
+        gather3d.ball_query(query, points, 3.0, 4, sizes)[0][there].sum().backward()
+    assert points.grad.isfinite().all() and query.grad.isfinite().all()
+    assert not points.grad[0, 2:].any() and not points.grad[1].any() and points.grad[2].any()
+
+
 def test_a_small_ball_is_a_short_search(device):
     points = places("scattered", (1, 3000), 0).to(device)
     with comparisons() as near:
@@ -224,6 +342,73 @@ def test_ball_query_takes_a_point_at_exactly_the_radius(device, way):
     assert distance[0, 0, :3].tolist() == [5, 5, 5]
 
 
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_radius_is_rounded_as_the_points_are(device, way, dtype):
+    """A point at 0.3 is in a ball of 0.3, whatever number that is in half precision."""
+    query = torch.zeros(1, 1, 3, dtype=dtype, device=device)
+    points = torch.tensor([[[0.3, 0, 0], [0, 0.302, 0], [0, 0, 0.29]]], device=device).to(dtype)
+    with searching(way):
+        distance, index = gather3d.ball_query(query, points, np.float64(0.3), 3)
+    assert index.tolist() == [[[2, 0, -1]]]
+    close(distance[0, 0, :2], points[0, [2, 0]].amax(1))
+
+
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(torch.float16, 300.0), (torch.float16, 1e-4), (torch.float32, 1e25), (torch.float32, 1e-25),
+     (torch.bfloat16, 1e30), (torch.float64, 1e200), (torch.float64, 1e-200)],
+)  # fmt: skip
+def test_in_any_unit(device, way, dtype, scale):
+    """Squares that no number of this dtype can hold, of distances that it can."""
+    whole_metres = torch.from_numpy(np.random.default_rng(0).permutation(60).reshape(1, 20, 3))
+    points = (whole_metres.to(torch.float64) * scale).to(dtype)
+    exact = points.double().numpy()[0] / scale
+    there = points.to(device).requires_grad_()
+    with searching(way):
+        distance, index = gather3d.knn(points.to(device), points.to(device), 4)
+        same, _ = gather3d.knn(there, there, 4)
+    same[..., 1:].sum().backward()
+    assert there.grad.isfinite().all() and there.grad.abs().amax() > 0.1
+    wanted, _ = cKDTree(exact).query(exact, 4)
+    for got in distance, same.detach():
+        close(got[0].double() / scale, wanted, rtol=4 * torch.finfo(dtype).eps, atol=1e-12)
+    close(lengths(exact[None], exact[None], index.cpu().numpy())[0], wanted)
+    got = gather3d.farthest_point_sample(points.to(device), 20)
+    close(got, gather3d.farthest_point_sample(torch.from_numpy(exact)[None], 20))
+
+
+def test_distances_in_half_have_one_gradient(device):
+    """The gradient of a distance is a unit vector, 400 m away as 0.1 mm away."""
+    points = torch.tensor([[[0.0, 0, 0], [240, 320, 0]]], dtype=torch.float16, device=device)
+    query = torch.zeros(1, 1, 3, dtype=torch.float16, device=device, requires_grad=True)
+    gather3d.knn(query, points, 2)[0][0, 0, 1].backward()
+    close(query.grad[0, 0].float(), torch.tensor([-0.6, -0.8, 0]), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("way", ["all pairs", "boxes"])
+def test_nothing_is_made_on_the_default_device(device, way):
+    query, points = values(0, (2, 9, 3)).to(device), values(1, (2, 12, 3)).to(device)
+    sizes = torch.tensor([12, 5], device=device)
+
+    def results():
+        yield from gather3d.knn(query, points, 3)
+        yield from gather3d.knn(points, points, 3, sizes)
+        yield from gather3d.ball_query(query, points, 1.0, 15, sizes)
+        yield gather3d.farthest_point_sample(points, 3, 1, sizes)
+        yield gather3d.interpolate(query, points, points.mT)
+
+    with searching(way):
+        wanted = list(results())
+        with torch.device("meta"):
+            got = list(results())
+        with torch.autocast(query.device.type, torch.bfloat16):
+            cast = list(results())
+    for one, other, third in zip(wanted, got, cast, strict=True):
+        assert torch.equal(one, other) and torch.equal(one, third) and one.is_contiguous()
+
+
 @given(st.data(), clouds(), FLOATS, LAYOUTS)
 def test_farthest_point_sample(device, data, cloud, dtype, layout):
     _, points = cloud
@@ -254,6 +439,16 @@ def test_farthest_points_of_many(device, name):
             nearest[chosen[-1]] = -1  # none twice, where places coincide
             chosen.append(int(nearest.argmax()))
         assert got[b].tolist() == chosen
+
+
+def test_farthest_points_never_twice(device):
+    """Where places coincide, as in PCL; the first of equals comes first."""
+    cloud = torch.rand(1, 6, 3, generator=torch.Generator().manual_seed(0)).repeat(1, 2, 1)
+    got = gather3d.farthest_point_sample(cloud.to(device), 12)[0].tolist()
+    assert sorted(got) == list(range(12)) and sorted(got[:6]) == list(range(6))
+    alike = torch.ones(2, 300, 3, device=device)
+    got = gather3d.farthest_point_sample(alike, 300, start=7).tolist()
+    assert got == 2 * [[7, *range(7), *range(8, 300)]]
 
 
 @given(st.data(), scattered(), SIZES, FLOATS, LAYOUTS, st.booleans())
@@ -295,6 +490,33 @@ def test_interpolate_in_any_unit(device, scale):
     query = torch.tensor([[[1.0, 0, 0]]], device=device) * scale
     got = gather3d.interpolate(query, points, torch.tensor([[[1.0, 3.0]]], device=device), k=2)
     close(got, torch.tensor([[[2.0]]]))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1000.0, 4e-4])
+def test_interpolate_in_half(device, half, scale):
+    points = torch.tensor([[[0.0, 0, 0], [1, 0, 0]]], device=device) * scale
+    query = torch.tensor([[[0.25, 0, 0]]], device=device) * scale
+    features = torch.tensor([[[0.0, 10.0]]], device=device)
+    query, points, features = (x.to(half).requires_grad_() for x in (query, points, features))
+    got = gather3d.interpolate(query, points, features, 2)
+    assert got.dtype == half
+    close(got.detach().float(), [[[1.0]]], rtol=0.02, atol=0.02)
+    got.sum().backward()
+    assert all(x.grad.isfinite().all() for x in (query, points, features))
+    close(features.grad.float(), [[[0.9, 0.1]]], rtol=0.02, atol=0.02)
+
+
+def test_features_of_another_dtype(device):
+    """Promoted with the positions: whole numbers and truth values are weighted as they are meant"""
+    points = torch.tensor([[[0.0, 0, 0], [3, 0, 0]]], device=device)
+    query = torch.tensor([[[1.0, 0, 0]]], device=device)
+    for dtype in (torch.float64, torch.float16, torch.complex64):
+        got = gather3d.interpolate(
+            query, points, torch.tensor([[[0, 10]]], device=device).to(dtype), 2
+        )
+        assert got.dtype == torch.promote_types(dtype, torch.float32)
+        close(got.real, torch.full_like(got.real, 2))
 
 
 @pytest.mark.parametrize("way", ["all pairs", "boxes"])
