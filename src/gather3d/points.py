@@ -7,7 +7,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .indexing import gather_points
@@ -205,9 +205,9 @@ def farthest_point_sample(
 def interpolate(
     query: Float[Tensor, "B M 3"],
     points: Float[Tensor, "B N 3"],
-    features: Float[Tensor, "B C N"],
+    features: Shaped[Tensor, "B C N"],
     k: int = 3,
-) -> Float[Tensor, "B C M"]:
+) -> Shaped[Tensor, "B C M"]:
     """Features at the queries: the k nearest points', weighted by inverse squared distance.
 
     out[b, c, m] = Σⱼ wⱼ features[b, c, nⱼ] / Σⱼ wⱼ,   wⱼ = 1 / ‖query[b, m] - points[b, nⱼ]‖²
@@ -217,7 +217,7 @@ def interpolate(
     Args:
         query: where features are wanted, (x, y, z) in metres.
         points: where they are known, (x, y, z) in metres.
-        features: one column of C values for each of the N points.
+        features: one column of C values for each of the N points; promoted with the positions.
         k: how many neighbours, 1 … N.
 
     Raises:
@@ -243,8 +243,8 @@ def interpolate(
     share = (distance[..., :1] / distance.masked_fill(onto, 1)).masked_fill(onto, 1)
     weight = share.square()
     weight = weight / weight.sum(2, keepdim=True)
-    out = (gather_points(features, index) * weight[:, None]).sum(3)
-    return out.to(torch.promote_types(query.dtype, features.dtype))
+    dtype = torch.promote_types(query.dtype, features.dtype)
+    return (gather_points(features.to(dtype), index) * weight[:, None]).sum(3).to(dtype)
 
 
 def _positions(query: Tensor, points: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -214,7 +214,9 @@ def test_queries_outside_cost_little_more(device, name, dtype):
     found = lengths(query.double().numpy(), points.double().numpy(), index.cpu().numpy())
     # a distance of 10 million metres is known to one metre in float32, but the points are told
     # apart by more than that: those found are the nearest but for the rounding of their offsets
-    close(found[0], wanted, rtol=1e-9 if dtype == torch.float64 else 2e-7, atol=1e-6)
+    close(
+        torch.from_numpy(found)[0], wanted, rtol=1e-9 if dtype == torch.float64 else 2e-7, atol=1e-6
+    )
 
 
 def test_one_outlier_among_points_and_queries_of_another_scale(device):
@@ -257,7 +259,7 @@ def test_clouds_of_different_lengths(device, way, whole_number):
         if n:
             found, _ = cKDTree(points[b, :n]).query(points[b, :n], range(1, near + 1))
             close(selves[b, :n, :near], found)
-            assert (mine[b, :n, near:] == -1).all() and (mine[b, :n, 0].cpu() == range(n)).all()
+            assert (mine[b, :n, near:] == -1).all() and mine[b, :n, 0].tolist() == list(range(n))
 
 
 def test_farthest_points_of_different_lengths(device):
@@ -374,7 +376,8 @@ def test_in_any_unit(device, way, dtype, scale):
     wanted, _ = cKDTree(exact).query(exact, 4)
     for got in distance, same.detach():
         close(got[0].double() / scale, wanted, rtol=4 * torch.finfo(dtype).eps, atol=1e-12)
-    close(lengths(exact[None], exact[None], index.cpu().numpy())[0], wanted)
+    found = lengths(exact[None], exact[None], index.cpu().numpy())
+    close(torch.from_numpy(found)[0], wanted)
     got = gather3d.farthest_point_sample(points.to(device), 20)
     close(got, gather3d.farthest_point_sample(torch.from_numpy(exact)[None], 20))
 
@@ -508,15 +511,15 @@ def test_interpolate_in_half(device, half, scale):
 
 
 def test_features_of_another_dtype(device):
-    """Promoted with the positions: whole numbers and truth values are weighted as they are meant"""
+    """Promoted with the positions: whole numbers are weighted, and truth values are 0 and 1."""
     points = torch.tensor([[[0.0, 0, 0], [3, 0, 0]]], device=device)
     query = torch.tensor([[[1.0, 0, 0]]], device=device)
-    for dtype in (torch.float64, torch.float16, torch.complex64):
+    for dtype in (torch.float64, torch.float16, torch.int64, torch.bool):
         got = gather3d.interpolate(
             query, points, torch.tensor([[[0, 10]]], device=device).to(dtype), 2
         )
         assert got.dtype == torch.promote_types(dtype, torch.float32)
-        close(got.real, torch.full_like(got.real, 2))
+        close(got.double(), [[[0.2 if dtype == torch.bool else 2.0]]])
 
 
 @pytest.mark.parametrize("way", ["all pairs", "boxes"])
