@@ -309,6 +309,7 @@ def test_bounds_against_numpy(device, case, size, extent, layout):
         ((0, -40, -3), (70.4, 40, 1), (0.05, 0.05, 0.1), (40, 1600, 1408)),  # SECOND, KITTI
         ((-75.2, -75.2, -2), (75.2, 75.2, 4), (0.1, 0.1, 0.15), (40, 1504, 1504)),  # Waymo
         ((0, 0, 0), (1, 1, 1), (0.3, 0.25, 2.0), (1, 4, 4)),  # the last one reaches beyond
+        ((0, 0, 0), (1.1, 2.2, 3.3), 0.1, (33, 22, 11)),  # 1.1 / 0.1 is above 11 in float64
         ((0, 0, 0), (1e-5, 1e-5, 1e-5), 1.0, (1, 1, 1)),
     ],
 )
@@ -343,6 +344,13 @@ def test_the_faces_of_the_bounds(device, dtype, size):
     assert got.shape == (7, 7, 7)
     assert (got.inverse.cpu() >= 0).tolist() == inside.tolist() == [True, True, False, False]
     assert got.coords[got.inverse[:2], 1:].tolist() == [[0, 0, 0], [6, 6, 6]]
+
+
+def test_a_sliver_beyond_the_last_voxel(device):
+    """Bounds a hair too wide for their voxels: what lies in the hair is in the last one."""
+    points = torch.tensor([[0.3, 1.00002, 0.0], [1.00002, 0.3, 0.0]], dtype=torch.float64)
+    got = gather3d.voxelize(points.to(device), 0.25, bounds=((0, 0, 0), (1.00004, 1.00004, 1)))
+    assert got.shape == (4, 4, 4) and got.coords.tolist() == [[0, 0, 1, 3], [0, 0, 3, 1]]
 
 
 def test_bounds_and_an_origin(device):
