@@ -347,6 +347,8 @@ def test_missing_values_that_are_not_numbers_are_not_seen(device, monkeypatch):
         sent = torch.tensor([[[math.nan, 1, 2, math.inf]]], device=device, dtype=dtype)
         for reduce in REDUCES:
             assert gather3d.scatter_points(sent, index, 3, reduce).tolist() == [[[1, 2, 0]]]
+            none_at_0 = index + (index >= 0)
+            assert gather3d.scatter_points(sent, none_at_0, 3, reduce).tolist() == [[[0, 1, 2]]]
         assert gather3d.scatter_points(sent, index.clamp(max=0), 3, "mean").tolist() == [
             [[1.5, 0, 0]]
         ]
