@@ -145,7 +145,7 @@ def _by_digits(ask: Ask, count: int, rounding: Rounding) -> Tensor:
 
     In float64 that is one question. A coarse dtype is asked for the digits of these numbers.
     """
-    base, places = round(1 / rounding.step / 8), [1]  # 8 so that digits survive two roundings
+    base, places = max(2, round(1 / rounding.step / 8)), [1]  # 8: digits survive two roundings
     while places[-1] * base <= count:
         places.append(places[-1] * base)
     weight = ask(torch.ones(count, **LIKE))
