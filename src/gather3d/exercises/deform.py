@@ -171,6 +171,10 @@ dilated = Exercise(
         ),
     ),
     page=PREDICT,
+    asks={
+        "gradient": "A gradient must reach the dilation.",
+        "loop": "Use no loop over voxels.",
+    },
     differentiable=("dilation",),
     large=lambda g: {"dilation": eighths(g, 3, 3, low=1), "shape": (8, 9, 10)},
     fast=dilated_fast,
@@ -348,6 +352,10 @@ sites = Exercise(
         Misconception("half-voxel", HALF, RULE, change=after(lambda out, _: out - 0.5)),
     ),
     page=RULE,
+    asks={
+        "gradient": "Gradients must reach the offsets.",
+        "loop": "Use no loop over voxels; one over the 27 taps is fine.",
+    },
     differentiable=("offset",),
     large=lambda g: {"offset": numbers(g, 1, 81, 8, 9, 10)},
     fast=sites_fast,
@@ -576,6 +584,12 @@ conv = Exercise(
         ),
     ),
     page=RULE,
+    asks={
+        "gradient": "Gradients must reach the input, the offsets and the weight.",
+        "loop": "Use no loop over voxels; one over the 27 taps is fine.",
+        "without": "You may use `g3.trilinear_sample` and your `sites`, and not "
+        "`g3.deform_conv3d`.",
+    },
     without=("deform_conv3d",),
     differentiable=("input", "offset", "weight"),
     linear_in="input",
@@ -734,6 +748,10 @@ turned = Exercise(
         ),
     ),
     page=RULE,
+    asks={
+        "gradient": "`degrees` is a tensor with one number, so that a network may predict it: a "
+        "gradient must reach it.",
+    },
     differentiable=("degrees",),
     tolerance=1e-5,
 )

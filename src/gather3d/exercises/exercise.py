@@ -24,6 +24,27 @@ KINDS = {
 }
 
 
+#: What a check enforces besides the values of ordinary cases, and an exercise's task must say.
+ASKS = {
+    "refused": "input that is to be refused",
+    "gradient": "gradients that flow to an argument",
+    "dtype": "a result of a dtype that no argument has",
+    "int32": "an argument in int32",
+    "loop": "no Python loop over elements",
+    "without": "functions that may not be called",
+}
+
+#: What every check enforces; the first cell of every notebook of exercises says it.
+EVERYWHERE = {
+    "in-place": "The tensors that your function is given stay as they are.",
+    "size": "A size may be 1, and 0 where that makes sense.",
+    "strided": "Tensors need not be contiguous in memory.",
+    "device": "What you make is on the device of what you are given.",
+    "dtype": "A result has the dtype of the values that it is made of, unless the task says "
+    "otherwise.",
+}
+
+
 @dataclass(frozen=True)
 class Case:
     """One call: the arguments, in the order of the signature, and what is special about them.
@@ -132,6 +153,16 @@ class Exercise:
     normal: Callable[[Any], Any] = field(default=lambda result: result)
     tolerance: float = 0.0
     asks: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.asks) - set(ASKS):
+            raise ValueError(f"asks: got {unknown}, wanted some of {', '.join(ASKS)}")
+
+    def asked(self, what: str) -> str:
+        """The sentence of the task, or of the notebook's beginning, that a report quotes."""
+        if what in self.asks:
+            return f" The task says: “{self.asks[what]}”"
+        return f" The first cell says: “{EVERYWHERE[what]}”" if what in EVERYWHERE else ""
 
     @property
     def quick(self) -> Callable:

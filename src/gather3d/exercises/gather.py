@@ -228,6 +228,12 @@ result_shape = Exercise(
         ),
     ),
     page=SHAPES,
+    asks={
+        "refused": "Where gather refuses the shapes, raise a `ValueError`.",
+        "dtype": "Both shapes come as int64 tensors, one number for each dimension, and so does "
+        "the result.",
+        "without": "Do not call gather.",
+    },
     without=("gather",),
 )
 
@@ -455,6 +461,12 @@ loops = Exercise(
         ),
     ),
     page=RULE,
+    asks={
+        "refused": "An index that is negative or too large raises an `IndexError`.",
+        "gradient": "Gradients flow to the input.",
+        "without": "Write it without torch functions that index by a tensor (`gather`, "
+        "`take_along_dim`, `take`, `index_select`) and without `g3.gather_loops`.",
+    },
     without=("gather", "take_along_dim", "take", "index_select", "gather_loops"),
     differentiable=("input",),
     linear_in="input",
@@ -604,6 +616,12 @@ pick_points = Exercise(
         ),
     ),
     page=OPERATOR,
+    asks={
+        "refused": "An index beyond the last point raises an exception.",
+        "gradient": "Gradients flow to the features.",
+        "loop": "One gather, no loop, and the index is not copied for each channel.",
+        "without": "Write it without `g3.gather_points`.",
+    },
     without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
@@ -781,6 +799,12 @@ padded = Exercise(
         ),
     ),
     page=OPERATOR,
+    asks={
+        "refused": "An index below −1 or beyond the last point raises an exception.",
+        "gradient": "Gradients flow to the features that are read.",
+        "loop": "Use no loop, and write it without `g3.gather_points`.",
+        "without": "Use no loop, and write it without `g3.gather_points`.",
+    },
     without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
@@ -977,6 +1001,12 @@ along = Exercise(
         ),
     ),
     page=SHAPES,
+    asks={
+        "gradient": "Gradients flow to the input.",
+        "loop": "Use no loop, do not copy what you can expand, and do not call `take_along_dim`.",
+        "without": "Use no loop, do not copy what you can expand, and do not call "
+        "`take_along_dim`.",
+    },
     without=("take_along_dim",),
     differentiable=("input",),
     linear_in="input",

@@ -20,6 +20,7 @@ STEPS = 300  # on a large input; less is no loop
 SINGLE = 1e-5  # how well two wrong programs agree in float32
 DRAWN = 48  # elements, at most, of what is drawn
 
+SAID = {"one": "size", "empty": "size"}  # kinds of cases, and what is said of them
 GENERIC = {
     "unsolved": "Not solved yet: the function does not give anything back.",
     "wrong-device": "Right on the CPU; on another device the result, or a helper tensor, is on "
@@ -224,16 +225,18 @@ def general(exercise: Exercise, failing: list[Trial]) -> tuple[str | None, str]:
     first, special = failing[0], {trial.case.kind for trial in failing}
     faults = {trial.fault for trial in failing}
     if faults == {"in-place"}:
-        return "in-place", f"Right values, but {what(first)}"
+        return "in-place", f"Right values, but {what(first)}{exercise.asked('in-place')}"
     if faults == {"accepts-bad-input"}:
-        return "accepts-bad-input", GENERIC["accepts-bad-input"]
+        return "accepts-bad-input", GENERIC["accepts-bad-input"] + exercise.asked("refused")
     if len(special) == 1 and special != {"ordinary"}:
         (kind,) = special
-        return f"fails-{kind}", f"Right, except for {KINDS[kind]}: {what(first)}"
+        words = f"Right, except for {KINDS[kind]}: {what(first)}"
+        return f"fails-{kind}", words + exercise.asked(SAID.get(kind, kind))
     if first.fault == "wrong-values":
         tensors = pairs(first.wanted.value, first.got.value)
         return None, "The shape is right, some values are not." if tensors else "Not this number."
-    return first.fault, what(first)[0].upper() + what(first)[1:]
+    words = what(first)[0].upper() + what(first)[1:]
+    return first.fault, words + (exercise.asked("dtype") if first.fault == "wrong-dtype" else "")
 
 
 def what(trial: Trial) -> str:
@@ -351,7 +354,7 @@ def forbidden(exercise: Exercise, answer: Answer, cases: list[Case]) -> Report |
     for called in answer.calls(case.arguments):
         module, _, name = str(called).rpartition(".")
         if name in exercise.without or module.startswith("gather3d.exercises"):
-            words = f"{GENERIC['forbidden']} {name}."
+            words = f"{GENERIC['forbidden']} {name}.{exercise.asked('without')}"
             return Report(exercise.id, False, "forbidden", words, exercise.page)
     return None
 
@@ -376,6 +379,7 @@ def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | N
             key, words = "wrong-gradient", f"Right values, but the gradient of {name} is wrong."
         else:
             continue
+        words += exercise.asked("gradient")
         call_text = {argument: shown(value) for argument, value in case.arguments.items()}
         texts = [f"gradient of {name}: {'none' if g is None else shown(g)}" for g in (wanted, got)]
         return Report(exercise.id, False, key, words, exercise.page, call_text, texts[0], texts[1])
@@ -393,7 +397,7 @@ def slow(exercise: Exercise, answer: Answer, seed: int) -> Report | None:
     given = exercise.large(Generator().manual_seed(seed))
     if answer.steps(given, allowed) <= allowed:
         return None
-    words = f"{GENERIC['python-loop']}{slower(exercise, answer, given)}."
+    words = f"{GENERIC['python-loop']}{slower(exercise, answer, given)}.{exercise.asked('loop')}"
     return Report(exercise.id, False, "python-loop", words, exercise.page)
 
 
@@ -417,5 +421,5 @@ def wrong_device(exercise: Exercise, answer: Answer, case: Case, device: str) ->
     else:
         return None
     text = {name: shown(value) for name, value in case.arguments.items()}
-    words, wanted = GENERIC["wrong-device"], f"a result on {device}"
+    words, wanted = GENERIC["wrong-device"] + exercise.asked("device"), f"a result on {device}"
     return Report(exercise.id, False, "wrong-device", words, exercise.page, text, wanted, got)

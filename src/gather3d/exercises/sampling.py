@@ -304,6 +304,12 @@ trilinear = Exercise(
         Misconception("renormalised", RENORMALISED, OUTSIDE, change=after(renormalised)),
     ),
     page=BETWEEN,
+    asks={
+        "gradient": "Gradients must reach the volume and the positions.",
+        "loop": "Use no loop over positions.",
+        "without": "You may use your `corners` and `g3.gather_points`, and not "
+        "`g3.trilinear_sample` or `grid_sample`.",
+    },
     without=("trilinear_sample", "grid_sample"),
     differentiable=("volume", "coords"),
     linear_in="volume",
@@ -458,6 +464,10 @@ grid = Exercise(
         ),
     ),
     page=UNITS,
+    asks={
+        "gradient": "Use no loop over positions; gradients flow to them.",
+        "loop": "Use no loop over positions; gradients flow to them.",
+    },
     differentiable=("coords",),
     large=lambda g: {
         "coords": eighths(g, 5, 1, 1500, 3),
@@ -702,6 +712,10 @@ corners = Exercise(
         ),
     ),
     page=BETWEEN,
+    asks={
+        "dtype": "The indices are int64.",
+        "loop": "Use no loop over positions.",
+    },
     large=lambda g: {"coords": eighths(g, 5, 1500, 3), "shape": (6, 7, 8)},
     fast=corners_fast,
     tolerance=1e-9,
@@ -920,6 +934,12 @@ matrix = Exercise(
         ),
     ),
     page="10-sampling#its-matrix",
+    asks={
+        "dtype": "Write the matrix that does it: a row for each output, a column for each input, "
+        "float32.",
+        "loop": "Without a loop, and without `F.interpolate`.",
+        "without": "Without a loop, and without `F.interpolate`.",
+    },
     without=("interpolate",),
     large=lambda g: {"inputs": 200, "outputs": 1500, "align_corners": False},
     fast=resize_fast,
@@ -1165,6 +1185,10 @@ splat = Exercise(
         ),
     ),
     page=SPLAT,
+    asks={
+        "gradient": "Gradients must reach the values and the positions.",
+        "loop": "Use no loop over positions.",
+    },
     differentiable=("values", "coords"),
     linear_in="values",
     large=lambda g: {

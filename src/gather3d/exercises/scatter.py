@@ -237,6 +237,12 @@ to_dense = Exercise(
         Misconception(*FIRST_MASK, change=before(mask_of_batch_0)),
     ),
     page=OPERATOR,
+    asks={
+        "refused": "An index that is neither −1 nor a slot raises an exception.",
+        "gradient": "Gradients flow to the values.",
+        "loop": "No loop, and the index is not copied for each channel.",
+        "without": "Write it without `g3.scatter_points`.",
+    },
     without=("scatter_points",),
     differentiable=("values",),
     linear_in="values",
@@ -430,6 +436,11 @@ scatter_mean = Exercise(
         Misconception(*FIRST_MASK, change=before(mask_of_batch_0)),
     ),
     page=OPERATOR,
+    asks={
+        "gradient": "Gradients flow to the values.",
+        "loop": "Use scatter-add only: no `scatter_reduce`, no `g3.scatter_points`, no loop.",
+        "without": "Use scatter-add only: no `scatter_reduce`, no `g3.scatter_points`, no loop.",
+    },
     without=("scatter_reduce", "scatter_reduce_", "scatter_points"),
     differentiable=("values",),
     linear_in="values",
@@ -593,6 +604,10 @@ invert = Exercise(
         ),
     ),
     page=MATRIX,
+    asks={
+        "loop": "Do it without a loop, and without `argsort` and `sort`.",
+        "without": "Do it without a loop, and without `argsort` and `sort`.",
+    },
     without=("argsort", "sort"),
     large=lambda g: {"p": shuffled(g, 2, 3000)},
     fast=lambda p: p.argsort(1),
@@ -780,6 +795,12 @@ backward = Exercise(
         ),
     ),
     page=GRADIENT,
+    asks={
+        "gradient": "The index may be smaller than the input in the other dimensions, and the "
+        "result is differentiable in `grad_out`, so gradients flow through it again.",
+        "loop": "Do it without a loop, and without autograd: no `grad`, no `backward`.",
+        "without": "Do it without a loop, and without autograd: no `grad`, no `backward`.",
+    },
     without=("grad", "backward"),
     differentiable=("grad_out",),
     linear_in="grad_out",
@@ -1000,6 +1021,9 @@ second_highest = Exercise(
         ),
     ),
     page=SORT,
+    asks={
+        "loop": "No loop; two sorts and one scatter are enough.",
+    },
     large=lambda g: {
         "z": numbers(g, 3000),
         "flat": integers(g, 1500, 3000),

@@ -271,6 +271,11 @@ to_dense = Exercise(
         ),
     ),
     page=DENSE,
+    asks={
+        "gradient": "The volume has the dtype of the features, and gradients flow back to them.",
+        "loop": "Use no loop, and write it without `g3.SparseVolume`.",
+        "without": "Use no loop, and write it without `g3.SparseVolume`.",
+    },
     without=("SparseVolume",),
     differentiable=("features",),
     linear_in="features",
@@ -495,6 +500,9 @@ strided_coords = Exercise(
         ),
     ),
     page=STRIDE,
+    asks={
+        "loop": "Use no loop.",
+    },
     large=lambda g: {"coords": voxels(g, 2000, 2, (14, 16, 18)), "stride": 2},
     fast=strided_coords_fast,
 )
@@ -723,6 +731,12 @@ kernel_map = Exercise(
         ),
     ),
     page=RULEBOOK,
+    asks={
+        "loop": "Use no loop over voxels, and write it without `g3.kernel_map` and "
+        "`g3.neighbour_index`.",
+        "without": "Use no loop over voxels, and write it without `g3.kernel_map` and "
+        "`g3.neighbour_index`.",
+    },
     without=("kernel_map", "neighbour_index"),
     large=lambda g: {
         "coords_in": voxels(g, 450, 2, (8, 10, 12)),
@@ -928,6 +942,11 @@ max_pool = Exercise(
         ),
     ),
     page=STRIDE,
+    asks={
+        "gradient": "Gradients flow to the features.",
+        "loop": "Use no loop, and write it without `g3.scatter_points`.",
+        "without": "Use no loop, and write it without `g3.scatter_points`.",
+    },
     without=("scatter_points",),
     differentiable=("features",),
     large=lambda g: {
@@ -1163,6 +1182,12 @@ subm_conv = Exercise(
         ),
     ),
     page=MULTIPLY,
+    asks={
+        "gradient": "Voxels may lie far apart, so do not fill the box between them; gradients flow "
+        "to features and weight.",
+        "loop": "A loop over 27 taps is fine, one over voxels is not.",
+        "without": "Write it without `g3.sparse_conv3d`.",
+    },
     without=("sparse_conv3d",),
     differentiable=("features", "weight"),
     linear_in="features",

@@ -234,6 +234,10 @@ bytes_moved = Exercise(
         ),
     ),
     page=BYTES,
+    asks={
+        "int32": "Values and entries are as large as their dtypes say.",
+        "loop": "Use no loop over entries: count them.",
+    },
     large=lambda g: {
         "features": numbers(g, 2, 16, 100, dtype=torch.float32),
         "index": integers(g, 100, 2, 1, 200).expand(2, 16, 200),
@@ -455,6 +459,11 @@ sectors = Exercise(
         ),
     ),
     page=PIECES,
+    asks={
+        "dtype": "Count the different sectors that each warp needs, as int64.",
+        "int32": "Positions may come in int32, where a position times a size need not fit.",
+        "loop": "Use no loop over warps.",
+    },
     large=lambda g: {"position": integers(g, 9999, 500, 32), "size": 4},
     fast=sectors_fast,
 )
@@ -647,6 +656,10 @@ reorder = Exercise(
         ),
     ),
     page=ORDER,
+    asks={
+        "int32": "−1 stays −1, and the table keeps its dtype, int64 or int32.",
+        "loop": "Use no loop over voxels.",
+    },
     large=lambda g: {
         "features": numbers(g, 500, 4),
         "table": integers(g, 500, 500, 27, low=-1),
@@ -852,6 +865,14 @@ segment_sum = Exercise(
         ),
     ),
     page=MANY,
+    asks={
+        "gradient": "Gradients flow to the values.",
+        "int32": "`start` rises from 0 to N, in int64 or int32.",
+        "loop": "Write it without `torch.segment_reduce`, and without a loop over rows or "
+        "segments.",
+        "without": "Write it without `torch.segment_reduce`, and without a loop over rows or "
+        "segments.",
+    },
     without=("segment_reduce",),
     differentiable=("values",),
     linear_in="values",
@@ -1084,6 +1105,11 @@ bag = Exercise(
         ),
     ),
     page=FUSED,
+    asks={
+        "gradient": "Gradients flow to the rows and to the weights.",
+        "int32": "The index may come in int32.",
+        "loop": "Use no loop over bags.",
+    },
     differentiable=("rows", "weight"),
     linear_in="rows",
     large=lambda g: {

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import torch
 from torch import Generator, Tensor
 
-from gather3d.indexing import gather_points, ravel_index
 from gather3d.voxels import neighbour_index
 
 from .exercise import (
@@ -189,6 +188,11 @@ coords = Exercise(
         ),
     ),
     page=FLOOR,
+    asks={
+        "dtype": "Points are x, y, z in metres; voxels are z, y, x, in int64.",
+        "loop": "Use no loop over points, and write it without `g3.voxelize`.",
+        "without": "Use no loop over points, and write it without `g3.voxelize`.",
+    },
     without=("voxelize",),
     large=lambda g: cloud(g, 3000, 0.25, low=-40, high=40),
     fast=voxel_coords_fast,
@@ -205,10 +209,6 @@ def ravel_loop(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
         b, z, y, x = coords[v].tolist()
         out[v] = ((b * D + z) * H + y) * W + x
     return out
-
-
-def ravel_fast(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return ravel_index(coords, (int(coords[:, 0].max()) + 1, *shape))
 
 
 def cells(g: Generator, V: int, B: int, shape: tuple[int, int, int], low: int = 0) -> Tensor:
@@ -265,6 +265,11 @@ def batch_without_depth(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
 def weighed(coords: Tensor, strides: tuple[int, int, int, int]) -> Tensor:
     """A flat index with any strides."""
     return (coords.long() * coords.new_tensor(strides, dtype=torch.int64)).sum(1)
+
+
+def ravel_fast(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    D, H, W = shape
+    return weighed(coords, (D * H * W, H * W, W, 1))
 
 
 def in_its_own_range(coords: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -366,6 +371,14 @@ ravel = Exercise(
         ),
     ),
     page=KEY,
+    asks={
+        "dtype": "The result is int64, and exact for coordinates in int32 and for grids of more "
+        "than 2³¹ cells.",
+        "int32": "The result is int64, and exact for coordinates in int32 and for grids of more "
+        "than 2³¹ cells.",
+        "loop": "Write it without a loop, and without `g3.ravel_index`.",
+        "without": "Write it without a loop, and without `g3.ravel_index`.",
+    },
     without=("ravel_index",),
     large=lambda g: {"coords": cells(g, 3000, 4, (40, 50, 60)), "shape": (40, 50, 60)},
     fast=ravel_fast,
@@ -383,6 +396,11 @@ def voxel_features_loop(features: Tensor, index: Tensor) -> Tensor:
             for k in range(K):
                 out[b, :, v, k] = features[b, :, index[b, v, k]]
     return out
+
+
+def voxel_features_fast(features: Tensor, index: Tensor) -> Tensor:
+    every = index.flatten(1)[:, None].expand(-1, features.shape[1], -1)
+    return features.gather(2, every).unflatten(2, index.shape[1:])
 
 
 def voxel_features_cases(g: Generator) -> Iterator[Case]:
@@ -522,11 +540,16 @@ knn_features = Exercise(
         ),
     ),
     page=AXIS,
+    asks={
+        "gradient": "Gradients flow to the features.",
+        "loop": "Write it without a loop, and without `g3.gather_points`.",
+        "without": "Write it without a loop, and without `g3.gather_points`.",
+    },
     without=("gather_points",),
     differentiable=("features",),
     linear_in="features",
     large=lambda g: {"features": numbers(g, 2, 3, 3000), "index": integers(g, 3000, 2, 500, 5)},
-    fast=gather_points,
+    fast=voxel_features_fast,
 )
 
 
@@ -736,6 +759,13 @@ first_points = Exercise(
         ),
     ),
     page=BUFFER,
+    asks={
+        "dtype": "Turn it round: for each of `size` voxels, list the first k of its points, in "
+        "rising order, as int64.",
+        "int32": "`inverse` may come in int32.",
+        "loop": "Use no loop over points or voxels, and write it without `g3.points_in_voxels`.",
+        "without": "Use no loop over points or voxels, and write it without `g3.points_in_voxels`.",
+    },
     without=("points_in_voxels",),
     large=lambda g: {"inverse": integers(g, 700, 3000), "size": 700, "k": 5},
     fast=by_runs,
@@ -758,7 +788,7 @@ def neighbours_loop(coords: Tensor) -> Tensor:
 
 
 def neighbours_fast(coords: Tensor) -> Tensor:
-    return neighbour_index(coords - coords.amin(0))
+    return neighbour_index(coords - coords.amin(0) if len(coords) else coords)
 
 
 def shuffled(g: Generator, rows: Tensor) -> Tensor:
@@ -958,6 +988,10 @@ neighbours = Exercise(
         ),
     ),
     page=TOUCH,
+    asks={
+        "loop": "Use no loop over voxels, and write it without `g3.neighbour_index`.",
+        "without": "Use no loop over voxels, and write it without `g3.neighbour_index`.",
+    },
     without=("neighbour_index",),
     large=lambda g: {"coords": places(g, 600, 2, 10, 12, 14)},
     fast=neighbours_fast,
