@@ -269,6 +269,45 @@ def nearest(part: float) -> Case:
     return Case(lambda: g3.knn(points, points, 16), tree, agree, len(plain), moved)
 
 
+UNLUCKY = {  # queries (None: the points themselves) and points, from uniform ones in a box
+    "one far away": lambda u, v: (None, torch.cat([u[:1] + 1e7, u[1:]])),
+    "in two clusters far apart": lambda u, v: (None, u + 1e7 * (u[:, :1] < 0.5)),
+    "half of them padding": lambda u, v: (None, torch.where(u[:, :1] < 0.5, u, 1e6)),
+    "on a line": lambda u, v: (None, u * torch.tensor([1.0, 0, 0])),
+    "with long tails": lambda u, v: (None, (u - 0.5) / v),
+    "asked from beside the box": lambda u, v: (v + torch.tensor([2.0, 0, 0]), u),
+    "asked from a kilometre away": lambda u, v: (v + torch.tensor([1e3, 0, 0]), u),
+}
+
+
+def unlucky(name: str) -> Callable[[float], Case]:
+    """An unlucky cloud, or unlucky queries, beside as many in a box: both ours."""
+
+    def make(part: float) -> Case:
+        count = round(69_792 * part)
+        u, v = torch.rand(2, count, 3, generator=generator())
+        asked, points = UNLUCKY[name](u, v)
+        asked = points if asked is None else asked
+        plain = u if asked is points else v
+        box, there = u[None].to(g3.device()), points[None].to(g3.device())
+        inside = box if plain is u else plain[None].to(g3.device())
+        query = there if asked is points else asked[None].to(g3.device())
+
+        def agree(ours: tuple, theirs: tuple) -> None:
+            for got, of, among in ((ours, asked, points), (theirs, plain, u)):
+                exact, _ = cKDTree(among.double().numpy()).query(of.double().numpy(), 16)
+                torch.testing.assert_close(
+                    got[0][0].double().cpu(), torch.from_numpy(exact), rtol=1e-6, atol=1e-6
+                )
+
+        moved = count * (2 * 3 * FLOAT + 16 * (FLOAT + INDEX))
+        return Case(
+            lambda: g3.knn(query, there, 16), lambda: g3.knn(inside, box, 16), agree, count, moved
+        )
+
+    return make
+
+
 def ball(trimmed: bool) -> Callable[[float], Case]:
     radius, k = 0.5, 32
 
@@ -563,6 +602,9 @@ def rows() -> Iterator[Row]:
     work, needs = "[1, 8, 1M], 90 % duplicates", ("torch_geometric",)
     yield Row("scatter_argmax", work, "torch_geometric's, by row", None, win, needs)
     yield Row("knn", "16 of 69,792, for each", "cKDTree.query", 1.0, nearest)
+    for name in UNLUCKY:
+        work = f"16 of 69,792 {name}"
+        yield Row("knn", work, "the same, in a box", 4.0, unlucky(name))
     work = "32 within 0.5 m, for each of 69,792"
     yield Row("ball_query", work, "query_ball_point, trimmed", 0.7, ball(True))
     yield Row("ball_query", work, "cKDTree.query, bounded", None, ball(False))
