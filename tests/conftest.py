@@ -14,6 +14,7 @@ from tests.needs import need, no_compiler, no_program, pytest_terminal_summary  
 
 OPERATORS = [
     "indexing",
+    "asking",
     "linear",
     "words",
     "nearest",

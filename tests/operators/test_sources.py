@@ -2,9 +2,14 @@
 that are read back: `claims` looks up in the matrix what every clause says of it."""
 
 import math
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import pytest
+import scipy.fft
+import scipy.sparse
 import torch
 import torch.nn.functional as F
 from hypothesis import given
@@ -107,6 +112,299 @@ def test_a_volume_is_found_in_little_memory():
 def test_what_is_not_linear_is_refused(fn, count):
     with pytest.raises(ValueError, match=r"^fn: got .*, wanted a linear function$"):
         gather3d.sources(fn, (count,))
+
+
+# --- what fn computes in, and where ---------------------------------------------------------------
+
+HALVES = (torch.bfloat16, torch.float16)
+ORDER = torch.from_numpy(np.random.default_rng(5).permutation(5000))
+MIX = values(9, (5, 7))
+
+
+def under_autocast(fn, dtype):
+    def cast(x):
+        with torch.autocast("cpu", dtype):
+            return fn(x)
+
+    return cast
+
+
+# on each line: the shape, fn in half, and what it does in float64
+IN_HALF = {
+    "flip": ((5,), lambda x, h: x.to(h).flip(0), lambda x: x.flip(0)),
+    "cast and back": ((5,), lambda x, h: x.to(h).roll(1).double(), lambda x: x.roll(1)),
+    "pick": ((40, 50), lambda x, h: x.to(h)[::3, [7, 7, 49]], lambda x: x[::3, [7, 7, 49]]),
+    "minus twice": ((3000,), lambda x, h: -2 * x.to(h).flip(0), lambda x: -2 * x.flip(0)),
+    "mean": ((4, 3), lambda x, h: x.to(h).mean(1), lambda x: x.mean(1)),
+    "many": ((600,), lambda x, h: x.to(h).reshape(-1, 2).sum(1), lambda x: x.reshape(-1, 2).sum(1)),
+    "product": ((7,), lambda x, h: MIX.to(h) @ x, lambda x: MIX @ x),
+    "product of casts": ((7,), lambda x, h: (MIX.to(h) @ x.to(h)).float(), lambda x: MIX @ x),
+    "autocast": (
+        (7, 2),
+        lambda x, h: under_autocast(lambda y: MIX.float() @ y.float(), h)(x),
+        lambda x: MIX @ x,
+    ),
+    "autocast and back": (
+        (7, 2),
+        lambda x, h: under_autocast(lambda y: (MIX.float() @ y.float()).double(), h)(x),
+        lambda x: MIX @ x,
+    ),
+    "convolution": (
+        (1, 1, 4, 5, 6),
+        lambda x, h: F.conv3d(x, KERNEL.to(h), padding=1),
+        lambda x: F.conv3d(x, KERNEL, padding=1),
+    ),
+    "a thousand times": ((4,), lambda x, h: 1000 * x.to(h), lambda x: 1000 * x),
+    "nearly the largest": ((4,), lambda x, h: 60_000 * x.to(h), lambda x: 60_000 * x),
+}
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize("name", IN_HALF)
+def test_the_matrix_of_a_function_in_half_is_the_jacobian_to_its_digits(name, half):
+    shape, fn, exact = IN_HALF[name]
+    found = gather3d.sources(lambda x: fn(x, half), shape)
+    wanted = jacrev(exact)(torch.zeros(shape, dtype=torch.float64))
+    got, wanted = found.matrix.to_dense(), wanted.reshape(found.matrix.shape)
+    step = torch.finfo(half).eps
+    close(got, wanted, rtol=step, atol=0)
+    assert found.precision == step / 2
+    assert not found.differs(gather3d.sources(exact, shape)).any()
+    assert found.describe() == gather3d.sources(exact, shape).describe() or name == "a thousand"
+
+
+@pytest.mark.parametrize("half", [*HALVES, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_a_permutation_is_found_in_any_dtype(half):
+    """Named by scipy; its 5000 numbers are more than eight bits can tell apart."""
+    calls = []
+    fn = lambda x: calls.append(1) or x.to(half).float()[ORDER]  # noqa: E731
+    matrix = gather3d.sources(fn, [5000]).matrix
+    ones = np.ones(5000)
+    wanted = scipy.sparse.coo_array((ones, (np.arange(5000), ORDER.numpy())), (5000, 5000))
+    assert (
+        scipy.sparse.coo_array((ones, matrix.indices().numpy()), (5000, 5000)) != wanted
+    ).nnz == 0
+    assert torch.equal(matrix.values(), torch.from_numpy(ones)) and len(calls) < 30
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize("name", ["module", "float32 module"])
+def test_autocast_around_the_call(name, half):
+    layer = torch.nn.Linear(7, 5, bias=False)
+    with torch.autocast("cpu", half):
+        found = gather3d.sources(layer, (7,))
+    close(found.matrix.to_dense(), layer.weight.detach(), rtol=torch.finfo(half).eps, atol=0)
+    found = gather3d.sources(layer.to(half), (7,))  # without it, and in half altogether
+    close(found.matrix.to_dense(), layer.weight.detach())
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize(
+    "fn",
+    [
+        torch.relu,
+        torch.square,
+        lambda x: x.amax(0, keepdim=True),
+        lambda x: x.clamp(max=50),
+        lambda x: x.relu().mean(0),
+        lambda x: x.new_zeros(1).index_add(0, T([0]).expand(len(x)), x.exp() - 1),
+    ],
+)
+def test_what_is_not_linear_in_half_is_refused_by_the_name_of_its_dtype(fn, half):
+    with pytest.raises(ValueError, match=rf"^fn: got .* {half}, in which it .*, wanted a linear"):
+        gather3d.sources(lambda x: fn(x.to(half)), (30,))
+
+
+def test_a_constant_in_half_does_not_make_a_function_coarse():
+    weights = T([1.0, 1 + 2**-10]).half()
+    found = gather3d.sources(lambda x: x * weights, (2,))
+    assert found.describe().startswith("copies its input; each is multiplied by a weight;")
+    assert torch.equal(found.matrix.to_dense().diagonal(), weights.double())
+
+
+COMPLEX = {
+    "fft": (torch.fft.fft, scipy.fft.fft),
+    "rfft": (torch.fft.rfft, scipy.fft.rfft),
+    "ifft, conjugated": (lambda x: torch.fft.ifft(x).conj(), lambda x: scipy.fft.ifft(x).conj()),
+    "in complex64": (lambda x: torch.fft.fft(x.to(torch.complex64)), scipy.fft.fft),
+    "times i": (lambda x: 1j * x, lambda x: 1j * x),
+}
+
+
+@pytest.mark.parametrize("count", [1, 4, 520])
+@pytest.mark.parametrize("name", COMPLEX)
+def test_a_complex_matrix_is_scipys(name, count):
+    fn, referee = COMPLEX[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as torch's, that an imaginary part is dropped
+        found = gather3d.sources(fn, (count,))
+    assert found.matrix.dtype == torch.complex128
+    wanted = np.stack([referee(column) for column in np.eye(count)], axis=1)
+    close(found.matrix.to_dense(), wanted, rtol=1e-6, atol=1e-6)
+    assert found.output_shape == wanted.shape[:1]
+
+
+def test_complex_weights_in_words_and_numbers():
+    turned = gather3d.sources(lambda x: 1j * x, [3])
+    assert turned.describe() == (
+        "copies its input; each is multiplied by 0+1i; every input is read once"
+    )
+    assert turned.counts().kind == "weights"
+    same = gather3d.sources(lambda x: x.to(torch.complex128), [3])
+    plain = gather3d.sources(lambda x: x, [3])
+    assert same.counts().kind == "permutation" and same.describe() == plain.describe()
+    assert not same.differs(plain).any() and turned.differs(plain).all()
+    mixed = gather3d.sources(torch.fft.fft, [4]).describe()
+    assert mixed.startswith("each output is the weighted sum over all 4 elements;")
+    real = gather3d.sources(lambda x: torch.fft.ifft(torch.fft.fft(x) * 2).real, [4])
+    assert real.matrix.dtype == torch.float64 and real.matrix._nnz() == 4
+
+
+NO_NUMBERS = {
+    "fn: got torch.int64 back, wanted floating-point numbers": lambda x: x.long(),
+    "fn: got torch.bool back, wanted floating-point numbers": lambda x: x > 0,
+    "fn: got ndarray back, wanted a tensor": lambda x: x.numpy(),
+    "fn: got a tensor on meta back, wanted one with a shape and values": lambda x: x.to("meta"),
+    "fn: got a nested tensor back, wanted one with a shape and values": (
+        lambda x: torch.nested.nested_tensor([x])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", NO_NUMBERS)
+def test_a_result_without_numbers_is_refused(said):
+    with pytest.raises(TypeError) as caught:
+        gather3d.sources(NO_NUMBERS[said], (3,))
+    assert str(caught.value) == said
+
+
+def test_what_no_dtype_gets_through_is_said():
+    with pytest.raises(
+        TypeError, match=r"^fn: got an error from inputs in each of torch.float64, "
+    ):
+        gather3d.sources(lambda x: torch.eye(3, dtype=torch.complex64) @ x, (3,))
+    with pytest.raises(IndexError, match=r"^index 7 is out of bounds"):  # in no dtype, so fn's own
+        gather3d.sources(lambda x: x[T([7])], (3,))
+
+
+BUFFER = torch.empty(600, dtype=torch.float64)
+
+
+def in_inference_mode(x):
+    with torch.inference_mode():
+        return x + 2 * x.flip(0)
+
+
+ODD = {
+    "in place": lambda x: x.add_(2 * x.flip(0)),
+    "always the same memory": lambda x: torch.add(x, 2 * x.flip(0), out=BUFFER),
+    "sparse": lambda x: (x + 2 * x.flip(0)).to_sparse(),
+    "sparse rows": lambda x: (x + 2 * x.flip(0))[None].to_sparse_csr(),
+    "requires grad": lambda x: x + x.flip(0) * T(2.0, requires_grad=True),
+    "inference mode": in_inference_mode,
+    "seeded": lambda x: x + 2 * x.flip(0) * (torch.manual_seed(0) and torch.rand(1) > -1),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_however_fn_gives_its_result(name, mode):
+    eye = torch.eye(600, dtype=torch.float64)
+    with mode():
+        close(gather3d.sources(ODD[name], (600,)).matrix.to_dense(), eye + 2 * eye.flip(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, *HALVES])
+@pytest.mark.parametrize("name", LARGE)
+def test_default_dtypes_change_nothing(name, dtype):
+    shape = (1, 1, 9, 8, 10)
+    wanted = gather3d.sources(LARGE[name], shape)
+    torch.set_default_dtype(dtype)
+    try:
+        found = gather3d.sources(LARGE[name], shape)
+        said, counted = found.describe(), found.counts()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found.matrix.indices(), wanted.matrix.indices())
+    assert torch.equal(found.matrix.values(), wanted.matrix.values())
+    assert (said, counted) == (wanted.describe(), wanted.counts())
+
+
+def all_that_sources_does(fn, shape):
+    found = gather3d.sources(fn, shape)
+    return found.describe(), found.counts(), found.reads().tolist(), found.differs(found).tolist()
+
+
+def test_default_devices_change_nothing():
+    """Meta stands for a GPU: what is not on the CPU by name lands there and has no values."""
+    cases = [(fn, (4, 4)) for fn in [*SAID.values(), *NEARLY.values()]]
+    cases += [(LARGE[name], (1, 1, 9, 8, 10)) for name in ("conv", "pool", "nothing")]
+    cases += [(torch.fft.fft, (4,)), (IN_HALF["mean"][2], (4, 3)), (lambda x: x.half(), (600,))]
+    cases += [(lambda x: x[torch.tensor([2, 0])] * torch.ones(2), (3,))]  # fn's own are beside x
+    for fn, shape in cases:
+        wanted, devices = all_that_sources_does(fn, shape), set()
+
+        def seen(x, fn=fn, devices=devices):
+            devices.add(x.device.type)
+            return fn(x)
+
+        with torch.device("meta"):
+            assert all_that_sources_does(seen, shape) == wanted
+        assert devices == {"cpu"}
+
+
+@pytest.mark.parametrize(("count", "p"), [(1, 0.5), (5, 0.5), (50, 0.1)])
+def test_randomness_is_named(count, p):
+    with pytest.raises(ValueError, match=r"^fn: got two answers to one question, as from dropout"):
+        gather3d.sources(lambda x: F.dropout(x, p), (count,))
+
+
+SCALES = torch.logspace(-20, 20, 600, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("count", [3, 600])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_small_weights_beside_large_ones_are_weights(count, dtype):
+    scale = SCALES[:: 600 // count]
+    found = gather3d.sources(lambda x: (x + x.flip(0)).to(dtype) * scale.to(dtype), (count,))
+    wanted = scale[:, None] * (torch.eye(count).double() + torch.eye(count).double().flip(0))
+    close(found.matrix.to_dense(), wanted, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e20])
+def test_words_of_small_and_large_weights(size):
+    one, three = (gather3d.sources(lambda x, w=w: w * size * x, (4,)) for w in (1, 3))
+    assert "each is multiplied by 1e" in one.describe() and one.differs(three).all()
+    both = gather3d.sources(lambda x: size * x * T([1.0, 1, 1, 3]), (4,))
+    assert "each is multiplied by a weight" in both.describe()
+    table = gather3d.sources(lambda x: size * (x[1:] + 2 * x[:-1]), (4,))
+    assert "with the same weights everywhere" in table.describe()
+
+
+def test_what_is_not_linear_is_refused_beside_large_weights():
+    for odd in (torch.relu, lambda x: x * x.abs(), torch.sin):
+        with pytest.raises(ValueError, match=r"^fn: got what no matrix gives"):
+            gather3d.sources(lambda x, odd=odd: torch.cat([1e20 * x, odd(x)]), (6,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, *HALVES])
+def test_outputs_of_rounding_alone_read_nothing(dtype):
+    def fn(x):
+        x = x.to(dtype)
+        return torch.cat([x, 0.3 * x - (0.1 * x + 0.2 * x)])
+
+    found = gather3d.sources(fn, (8,))
+    assert found.matrix.indices().tolist() == [list(range(8))] * 2
+
+
+def test_a_first_call_loads_nothing():
+    """The tools that could watch dtypes more closely load torch's compiler: seconds."""
+    code = (
+        "import sys, torch, gather3d; before = set(sys.modules); "
+        "gather3d.sources(lambda x: x.half().double(), [4]); print(set(sys.modules) - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
 
 
 # --- numbers -------------------------------------------------------------------------------------
