@@ -4,6 +4,7 @@ An index operation computes next to nothing, so its price is the memory that it 
 times a few ways to do the same, and says for each how long it takes and how far it is from a copy.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from html import escape
 from typing import Any
 
 import torch
-from torch.utils.benchmark import Timer
+
+# with CUDA's tools and no GPU it would say so on stderr, and no C++ is compiled here
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+from torch.utils.benchmark import Timer  # noqa: E402
 
 _COLUMNS = ("", "time", "must move", "GB/s", "against baseline")
 
