@@ -197,7 +197,7 @@ def deform_conv3d(
     # each group is a volume of its own until the channels are multiplied
     input = input.reshape(B * G, Ci // G, *shape)
     moved = offset.to(_wide(offset.dtype)).reshape(B * G, K, 3, math.prod(out_shape))
-    gate = None if mask is None else mask.reshape(B * G, K, -1)
+    gate = None if mask is None else mask.reshape(B * G, K, math.prod(out_shape))
     weights = weight.to(_wide(weight.dtype)).flatten(2).permute(2, 1, 0).contiguous()  # [K, Ci, Co]
     table, out = _rows(input.detach()), 0  # once for all taps
     starts = [
@@ -216,9 +216,11 @@ def deform_conv3d(
         axes = [axis.flatten(1) for axis in at.unbind(2)]  # three of [B · G, taps · P]
         row, share = _eight_rows(axes, shape)
         if gate is not None:
-            share = share * gate[:, taps].reshape(B * G, -1, 1)
+            share = share * gate[:, taps].reshape(*share.shape[:2], 1)
         sampled = _WeightedBag.apply(input, row, share, table)  # [B · G, taps · P, Ci / G]
-        sampled = sampled.reshape(B, G, several, -1, Ci // G).permute(0, 3, 2, 1, 4)
+        sampled = sampled.reshape(B, G, several, math.prod(out_shape), Ci // G).permute(
+            0, 3, 2, 1, 4
+        )
         added = sampled.flatten(2).to(weights.dtype) @ weights[taps].flatten(0, 1)
         out = out + added.to(weights.dtype)  # [B, P, Co]; under autocast, added is in half
     out = out if bias is None else out + bias

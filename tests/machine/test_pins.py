@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,7 @@ READABLE = [
     ROOT / "requirements.txt",
     ROOT / "tests" / "operators" / "references" / "requirements.txt",
 ]
+SITE = sysconfig.get_path("purelib")  # not what setuptools carries inside itself
 MAKES_OWN = (Path(sys.prefix) / ".ready").exists()  # this runs in the environment that make makes
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -75,7 +77,7 @@ def test_what_is_installed_is_what_is_locked():
     locked = here(LOCK)
     own = set().union(*(here(path) for path in READABLE))
     assert needed(own) <= {*locked, "setuptools"}
-    installed = {canonicalize_name(d.name): d.version for d in metadata.distributions()}
+    installed = {canonicalize_name(d.name): d.version for d in metadata.distributions(path=[SITE])}
     differ = {
         name: installed[name]
         for name in needed(own) & locked.keys()

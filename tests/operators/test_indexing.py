@@ -738,7 +738,7 @@ def test_sources_finds_any_matrix(rows, columns, seed):
 def test_sources_calls_a_selection_a_few_times_only():
     calls = []
     gather3d.sources(lambda x: calls.append(1) or x.flip(0), (1000,))
-    assert len(calls) < 10
+    assert len(calls) < 20
 
 
 NOT_LINEAR = {

