@@ -767,6 +767,19 @@ def numpy_take(input, index, dim):
     return torch.from_numpy(np.take(input.numpy(), index.numpy(), axis=dim))
 
 
+def matlab_and_one_list(input, dim, index):
+    return index_select_by_hand(input, dim, index - 1)
+
+
+def broadcast_and_clamped(input, index, dim):
+    index, input = torch.broadcast_tensors(torch.relu(index), input)
+    return torch.gather(input, dim, index)
+
+
+def list_and_clamped(input, index, dim):
+    return torch.index_select(input, dim, index.clamp(min=0).reshape(-1))
+
+
 RIGHT = {
     "gather.result_shape": [
         right_size_by_size,
@@ -819,6 +832,7 @@ WRONG = {
         always_the_last_dimension: "last-dim",
         index_select_by_hand: "one-list",
         as_in_matlab: "counts-from-one",
+        matlab_and_one_list: "one-list+counts-from-one",
     },
     "gather.pick_points": {
         trap: "first-channel",
@@ -881,5 +895,7 @@ WRONG = {
         along_the_last: "last-dim",
         torch_take: "counted-in-memory",
         numpy_take: "whole-slices",
+        broadcast_and_clamped: "dim-broadcasts+negative-is-zero",
+        list_and_clamped: "one-list+negative-is-zero",
     },
 }

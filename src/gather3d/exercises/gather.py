@@ -364,7 +364,7 @@ def one_list_for_every_row(input: Tensor, dim: int, index: Tensor) -> Tensor:
     line = index.movedim(dim, 0)
     while line.ndim > 1:
         line = line[:, 0]
-    return torch.stack([input.select(dim, int(k)) for k in line], dim)
+    return input.index_select(dim, line)
 
 
 loops = Exercise(
