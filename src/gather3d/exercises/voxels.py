@@ -872,6 +872,11 @@ def asked_in_the_first_batch(coords: Tensor) -> Tensor:
     return coords.new_full((len(coords), 27), -1).index_put((v, t), u)
 
 
+def without_a_batch(coords: Tensor) -> Tensor:
+    """All in one sample; of two voxels in one place the later is found."""
+    return asked_in_the_first_batch(coords * coords.new_tensor([0, 1, 1, 1]))
+
+
 neighbours = Exercise(
     id="voxels.neighbours",
     name="neighbours",
@@ -897,6 +902,12 @@ neighbours = Exercise(
             "Voxels of different samples came out as neighbours: the batch has no effect.",
             TOUCH,
             change=before(lambda coords: (coords * coords.new_tensor([0, 1, 1, 1]),)),
+        ),
+        Misconception(
+            "batches-mixed",
+            "Voxels of different samples came out as neighbours: the batch has no effect.",
+            TOUCH,
+            without_a_batch,
         ),
         Misconception(
             "no-margin",
