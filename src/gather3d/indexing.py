@@ -134,7 +134,7 @@ def scatter_loops(
         "amax": lambda values: torch.stack(values).amax(0),
         "amin": lambda values: torch.stack(values).amin(0),
     }[reduce]
-    out = input.clone()
+    out = input.clone(memory_format=torch.contiguous_format)
     for slot, values in met.items():
         own = [input[slot]] if reduce is not None and include_self else []
         out[slot] = combine(own + values).to(out.dtype)
