@@ -248,8 +248,9 @@ def test_code_is_seen_whole_on_a_laptop(browser, book):
 def test_copy_button_by_keyboard(browser, book):
     """A cell's source, and nothing else, is on the clipboard."""
     notebook = nbformat.read(ROOT / f"{CHAPTER}.ipynb", as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    k = next(k for k, cell in enumerate(code) if "hide-input" not in cell.metadata.get("tags", []))
+    tagged = [(c, c.metadata.get("tags", [])) for c in notebook.cells if c.cell_type == "code"]
+    code = [(cell, tags) for cell, tags in tagged if "remove-cell" not in tags]
+    k, source = next((k, c.source) for k, (c, tags) in enumerate(code) if "hide-input" not in tags)
     with Visit(browser, f"{book}/{CHAPTER}.html") as visit:
         visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
         button = visit.page.locator(".cell_input button.copybtn").nth(k)
@@ -257,7 +258,7 @@ def test_copy_button_by_keyboard(browser, book):
         visit.page.keyboard.press("Enter")
         expect(button).to_have_attribute("data-tooltip", "Copied!")
         expect(button).to_be_focused()
-        assert visit.page.evaluate("navigator.clipboard.readText()") == code[k].source
+        assert visit.page.evaluate("navigator.clipboard.readText()") == source
         cells = visit.page.locator(".cell_input")
         buttons = visit.page.locator(".cell_input button.copybtn")
         assert buttons.count() == cells.count()

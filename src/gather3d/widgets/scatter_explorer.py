@@ -5,7 +5,7 @@ from typing import Any
 import torch
 import traitlets
 
-from ..indexing import scatter_loops, scatter_points
+from ..indexing import scatter_loops
 from .explorable import Explorable, front_end
 from .tensors import nested, tensor, whole
 
@@ -138,4 +138,5 @@ class ScatterExplorer(Explorable):
         index, values = self._index()[turns], tensor(self.values, torch.float32)[turns]
         if self.reduce == "replace":
             return scatter_loops(torch.zeros(self.size), 0, index, values)  # the last one stays
-        return scatter_points(values[None, None], index[None], self.size, self.reduce)[0, 0]
+        kept = torch.zeros(self.size)  # torch's own: it rounds after every addition
+        return kept.scatter_reduce(0, index, values, self.reduce, include_self=False)
