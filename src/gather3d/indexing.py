@@ -26,10 +26,12 @@ from .refusals import (
     check_shapes,
     check_whole,
 )
-from .sums import BLOCK, add_up, carrier, extreme, pick, summed, wide
+from .sums import add_up, carrier, extreme, pick, summed, wide
 from .words import all_near, words
 
 Reduce = Literal["sum", "mean", "amax", "amin"]
+
+BLOCK = 1 << 20  # positions, of 8 bytes each, that are held at once
 
 
 def gather_loops(
@@ -268,10 +270,10 @@ def scatter_argmax(
     least = check_range("index", index, -1, size)
     B, C, S = sizes["B"], sizes["C"], math.prod(sizes["S"])
     values, index = values.detach().reshape(B, C, S), index.reshape(B, S)
-    # a few channels at a time: positions take 8 bytes each
-    step = C if torch.compiler.is_compiling() else BLOCK // max(B * S, 1)
-    first = [_first(some, index, size, least) for some in values.split(max(step, 1), 1)]
-    return torch.cat(first, 1)
+    if torch.compiler.is_compiling():
+        return _first(values, index, size, least)
+    few = max(BLOCK // max(B * S, 1), torch.get_num_threads() // max(B, 1), 1)
+    return torch.cat([_first(some, index, size, least) for some in values.split(few, 1)], 1)
 
 
 def invert_permutation(p: Int[Tensor, "*B N"]) -> Int[Tensor, "*B N"]:

@@ -45,11 +45,11 @@ def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int | tuple[int, 
 
 def _match(shape: tuple[int, ...], letters: list[str], sizes: dict) -> str | None:
     """Bind the letters to the sizes in `shape`; where that fails, say what was wanted."""
-    starred = next((at for at, letter in enumerate(letters) if letter.startswith("*")), None)
+    starred = [at for at, letter in enumerate(letters) if letter.startswith("*")]
     groups: list[int | tuple[int, ...]] = list(shape)
-    if starred is not None:
-        end = len(shape) - (len(letters) - starred - 1)
-        groups = [*shape[:starred], shape[starred:end], *shape[end:]] if end >= starred else []
+    for at in starred:  # at most one
+        end = len(shape) - (len(letters) - at - 1)
+        groups = [*shape[:at], shape[at:end], *shape[end:]] if end >= at else []
     wanted = [
         int(letter) if letter.isdigit() else sizes.get(letter.lstrip("*")) for letter in letters
     ]

@@ -259,7 +259,7 @@ def _eight_rows(
         cell = cell * (n + 3) + (low.to(whole) + 1)
     z, y, x = shares
     weight = (z[:, None, None] * (y[:, None] * x)).reshape(8, B, S)
-    upper = [(z * H + y) * W + x for z, y, x in product((0, 1), repeat=3)]
+    upper = [(z * H + y) * W + x for z, y, x in product((0, 1), (0, 1), (0, 1))]
     row = cell[:, :, None] + torch.tensor(upper, device=cell.device, dtype=whole)
     return row, weight.movedim(0, 2).contiguous()
 

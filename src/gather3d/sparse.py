@@ -6,6 +6,9 @@ of the kernel, the pairs (input row, output row) that the tap connects:
     out = Σₖ  S_outₖᵀ · (S_inₖ · X) · Wₖ
 
 Volumes are [B, C, D, H, W]; voxel coordinates are (b, z, y, x).
+
+How many voxels `from_dense`, `+` and `concatenate` find depends on values: `torch.compile` of old
+versions takes them with `torch._dynamo.config.capture_dynamic_output_shape_ops` only.
 """
 
 import math

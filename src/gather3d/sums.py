@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 LARGE = 1 << 18  # elements of a cloud from which on it is worth a look at which slots are crowded
-BLOCK = 1 << 23  # elements that are widened at a time, few against what they are a part of
+BLOCK = (
+    1 << 15
+)  # elements that a thread widens at a time: as many as torch shares out, in its cache
 BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep it busy
 
 # what torch's index kernels do not take, and a dtype that holds the same numbers and is taken
@@ -238,27 +240,38 @@ def _add_up(values: Tensor, index: Tensor, count: Tensor | None, size: int, leas
 
 
 def _sum_all(values: Tensor, index: Tensor, count: Tensor | None, out: Tensor, least: int) -> None:
-    """Every slot in the wide dtype, a few channels at a time."""
+    """Every slot in the wide dtype, a few channels at a time.
+
+    On a CPU two channels of float32 are the parts of one complex number: an addition costs more in
+    finding its slot than in adding.
+    """
     (B, C, S), size = values.shape, out.shape[2]
     slot, room = _spare(index, size, least)
     on_cpu = values.device.type == "cpu"
     threads, block = (torch.get_num_threads(), BLOCK) if on_cpu else (1, BLOCK_ON_A_GPU)
-    step = max(block // (B * max(S, size, 1)), threads // B, 1)
-    step = min(step - step % threads or step, C)
-    piece = max(min(S, block // (B * step)), 1)
-    dtype = wide(values)
-    sums = values.new_empty(B, step, room, dtype=dtype)
-    widened = None if values.dtype == dtype else values.new_empty(B, step, piece, dtype=dtype)
-    for c in range(0, C, step):
-        into = out[:, c : c + step]
-        adding = sums[:, : into.shape[1]].zero_()
+    paired = on_cpu and values.dtype == torch.float32 and C > 1
+    lanes, dtype = (2, torch.complex128) if paired else (1, wide(values))
+    most = -(-C // lanes)
+    rows = max(threads * block // (B * max(S, size, 1)), threads // B, 1)
+    rows = min(rows - rows % threads or rows, most)
+    piece = max(min(S, max(threads * block // (B * rows), block)), 1)
+    sums = values.new_empty(B, rows, room, dtype=dtype)
+    widened = None if values.dtype == dtype else values.new_empty(B, rows, piece, dtype=dtype)
+    for c in range(0, C, lanes * rows):
+        into = out[:, c : c + lanes * rows]
+        row = -(-into.shape[1] // lanes)
+        first, last = slice(row), slice(-row, None)  # of an odd number, the middle one is in both
+        adding = sums[:, first].zero_()
         for s in range(0, S, piece):
-            part = values[:, c : c + step, s : s + piece]
+            part = values[:, c : c + lanes * rows, s : s + piece]
+            part = torch.complex(part[:, first], part[:, last]) if paired else part
             if widened is not None:
-                part = widened[:, : part.shape[1], : part.shape[2]].copy_(part)
+                part = widened[:, first, : part.shape[2]].copy_(part)
             adding.scatter_add_(2, slot[:, None, s : s + piece].expand_as(part), part)
         adding = adding[..., :size]
-        into.copy_(adding if count is None else adding.div_(count[:, None]))
+        parts = torch.view_as_real(adding).unbind(-1) if paired else (adding,)
+        for channels, part in zip((first, last), parts, strict=False):
+            into[:, channels] = part if count is None else part.div_(count[:, None])
 
 
 def _sum_crowded(

@@ -345,7 +345,7 @@ def devoxelize(
         [wide, wide.new_zeros(1, wide.shape[1])]
     )  # what is missing reads the last row
     out, total = 0, 0
-    for dz, dy in product((0, 1), repeat=2):
+    for dz, dy in product((0, 1), (0, 1)):
         z, y, x = cell[0] + dz, cell[1] + dy, cell[2]
         line = (z >= 0) & (z < D) & (y >= 0) & (y < H)
         wanted = ((first + z) * H + y) * W + x

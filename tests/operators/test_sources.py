@@ -155,6 +155,7 @@ IN_HALF = {
         lambda x: F.conv3d(x, KERNEL, padding=1),
     ),
     "a thousand times": ((4,), lambda x, h: 1000 * x.to(h), lambda x: 1000 * x),
+    "nearly the largest": ((4,), lambda x, h: 57_344 * x.to(h), lambda x: 57_344 * x),
 }
 
 
@@ -169,7 +170,7 @@ def test_the_matrix_of_a_function_in_half_is_the_jacobian_to_its_digits(name, ha
     close(got, wanted, rtol=step, atol=0)
     assert found.precision == step / 2
     assert not found.differs(gather3d.sources(exact, shape)).any()
-    assert found.describe() == gather3d.sources(exact, shape).describe() or name == "a thousand"
+    assert found.describe() == gather3d.sources(exact, shape).describe()
 
 
 @pytest.mark.parametrize("half", [*HALVES, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
