@@ -18,6 +18,7 @@ LARGE = 1 << 18  # elements of a cloud from which on it is worth a look at which
 BLOCK = (
     1 << 15
 )  # elements that a thread widens at a time: as many as torch shares out, in its cache
+CACHE = 1 << 21  # bytes that a core finds again at once
 BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep it busy
 
 # what torch's index kernels do not take, and a dtype that holds the same numbers and is taken
@@ -73,10 +74,11 @@ def add_up(values: Tensor, index: Tensor, size: int, least: int, mean: bool = Fa
 
 
 def count_up(index: Tensor, size: int, least: int) -> Tensor:
-    """[B, size] int64: how often each slot is named in index [B, S]."""
+    """[B, size]: how often each slot is named in index [B, S]; int32 where that holds it."""
     slot, room = _spare(index, size, least)
-    one = slot.new_ones(1).expand_as(slot)
-    return slot.new_zeros(len(slot), room).scatter_add_(1, slot, one)[:, :size]
+    held = not torch.compiler.is_compiling() and index.shape[1] < 1 << 31
+    one = slot.new_ones(1, dtype=torch.int32 if held else torch.int64)
+    return one.new_zeros(len(slot), room).scatter_add_(1, slot, one.expand_as(slot))[:, :size]
 
 
 def extreme(values: Tensor, index: Tensor, size: int, least: int, reduce: str) -> Tensor:
@@ -239,24 +241,33 @@ def _add_up(values: Tensor, index: Tensor, count: Tensor | None, size: int, leas
     return out
 
 
-def _sum_all(values: Tensor, index: Tensor, count: Tensor | None, out: Tensor, least: int) -> None:
-    """Every slot in the wide dtype, a few channels at a time.
+def _sum_all(
+    values: Tensor,
+    index: Tensor,
+    count: Tensor | None,
+    out: Tensor,
+    least: int,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Every slot in this dtype, or in the wide one, a few channels at a time.
 
-    On a CPU two channels of float32 are the parts of one complex number: an addition costs more in
-    finding its slot than in adding.
+    On a CPU two channels are the real and the imaginary part of one, as long as the slots stay in
+    its cache: an addition costs less than to find its slot.
     """
     (B, C, S), size = values.shape, out.shape[2]
+    dtype = dtype or wide(values)
     slot, room = _spare(index, size, least)
     on_cpu = values.device.type == "cpu"
     threads, block = (torch.get_num_threads(), BLOCK) if on_cpu else (1, BLOCK_ON_A_GPU)
-    paired = on_cpu and values.dtype == torch.float32 and C > 1
-    lanes, dtype = (2, torch.complex128) if paired else (1, wide(values))
-    most = -(-C // lanes)
+    paired = on_cpu and C > 1 and values.dtype in (torch.float32, torch.float64)
+    paired = paired and 2 * room * dtype.itemsize <= CACHE
+    lanes, kept = (2, dtype.to_complex()) if paired else (1, dtype)
     rows = max(threads * block // (B * max(S, size, 1)), threads // B, 1)
-    rows = min(rows - rows % threads or rows, most)
+    rows = min(rows - rows % threads or rows, -(-C // lanes))
     piece = max(min(S, max(threads * block // (B * rows), block)), 1)
-    sums = values.new_empty(B, rows, room, dtype=dtype)
-    widened = None if values.dtype == dtype else values.new_empty(B, rows, piece, dtype=dtype)
+    sums = values.new_empty(B, rows, room, dtype=kept)
+    widened = None if values.dtype == dtype else values.new_empty(B, rows, piece, dtype=kept)
+    times = None if count is None else count[:, None].to(dtype)
     for c in range(0, C, lanes * rows):
         into = out[:, c : c + lanes * rows]
         row = -(-into.shape[1] // lanes)
@@ -270,8 +281,11 @@ def _sum_all(values: Tensor, index: Tensor, count: Tensor | None, out: Tensor, l
             adding.scatter_add_(2, slot[:, None, s : s + piece].expand_as(part), part)
         adding = adding[..., :size]
         parts = torch.view_as_real(adding).unbind(-1) if paired else (adding,)
-        for channels, part in zip((first, last), parts, strict=False):
-            into[:, channels] = part if count is None else part.div_(count[:, None])
+        for channels, part in zip((first, last)[:lanes], parts, strict=True):
+            if times is None:
+                into[:, channels] = part
+            else:
+                torch.div(part, times, out=into[:, channels])
 
 
 def _sum_crowded(
@@ -292,21 +306,19 @@ def _sum_crowded(
         again = torch.zeros_like(there)
         slot = slot if least >= 0 else slot.clamp(min=0)  # what is missing spoils slot 0 ...
         if values.dtype != wide(values):
-            times = count
-            if times is None:
-                one = slot.new_ones(1, dtype=torch.int32)
-                times = one.new_zeros(1, size).scatter_add_(1, slot, one.expand_as(slot))
+            times = count_up(slot, size, 0) if count is None else count
             again = (times > 2).gather(1, slot)
         if least < 0:  # ... which is therefore among those that are summed again
             again = again.logical_or_(slot == 0).logical_and_(there)
-    again = again.nonzero()[:, 1]
-    if not few and len(again) > S // 4:
+    if not few and again.count_nonzero() > S // 4:
         return False
+    again = again.nonzero()[:, 1]
 
-    out.zero_()
-    if not few:
-        out.scatter_add_(2, slot[:, None].expand_as(values), values)
-        if count is not None and not out.div_(count[:, None]).sum().isfinite():
+    if few:
+        out.zero_()
+    else:
+        _sum_all(values, slot, count, out, 0, values.dtype)
+        if count is not None and not out.sum().isfinite():
             return False  # perhaps the sum of two numbers whose mean is not too large
         if least < 0:
             out[..., 0] = 0

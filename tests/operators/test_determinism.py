@@ -114,6 +114,7 @@ class Additions(TorchDispatchMode):
             dim, index, source = args[1:4]
             lines = index.movedim(dim, -1).flatten(0, -2) if index.ndim > 1 else index[None]
             alike = any(len(line.unique()) < len(line) for line in lines)
+        source = torch.view_as_real(source) if source.is_complex() else source
         whole = not source.is_floating_point() or bool((source == source.round()).all())
         return alike and not whole  # whole numbers give one sum in any order
 
