@@ -6,6 +6,7 @@ of points first, and only the pairs in boxes that are near enough: see `by_boxes
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -113,21 +114,32 @@ def by_boxes(query: Tensor, points: Tensor, most: Tensor, squared: Tensor, index
     theirs = _boxes(points[order], depth + 1)
     ours = theirs if themselves else _boxes(query[asked], depth + 1)
 
-    lists = _all_with_all(-(-M // FAN**depth), -(-N // FAN**depth), points.device)
     bounds = _to_boxes(_around(ours[0][0], N, k, most, block), ours) if themselves else []
-    for level in range(depth - 1, 0, -1):
-        if themselves:
-            bound, hulls = bounds[level], None
-        else:
-            bound, hulls, lists = _bounds(lists, ours, theirs, level, (M, N), k, most, block)
-        lists = _descend(lists, bound, hulls, ours[level], theirs[level], block)
 
+    def down(lists: Lists, level: int) -> Iterator[Lists]:
+        """The lists of the smallest boxes, as many at a time as there is room for."""
+        if level == 0:
+            yield lists
+            return
+        for some in _parts(lists, block):
+            if themselves:
+                bound, hulls = bounds[level], None
+            else:
+                bound, hulls, some = _bounds(some, ours, theirs, level, (M, N), k, most, block)
+            inner = _descend(some, bound, hulls, ours[level], theirs[level], block)
+            yield from down(inner, level - 1)
+
+    every = _all_with_all(-(-M // FAN**depth), -(-N // FAN**depth), points.device)
     (q, _), (p, _) = ours[0], theirs[0]
     names = kept[order]
     asked = names if themselves else asked
     asked = F.pad(asked, (0, q[0].numel() - M), value=len(index) - 1).view(-1, FAN)
     names = F.pad(names, (0, p[0].numel() - N), value=-1).view(1, -1, FAN)
-    for rows, table in _tables(lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN)):
+    tables = (
+        _tables(lists, p.shape[1] - 1, block // FAN**2, -(-k // FAN))
+        for lists in down(every, depth - 1)
+    )
+    for rows, table in chain.from_iterable(tables):
         here, there = _pick(q, rows, (-1, FAN, 1)), _pick(p, table, (len(rows), 1, -1))
         here, beyond = _onto(here, None if themselves else _hull(theirs[1], table))
         apart = _squared((b - a for a, b in zip(here, there, strict=True)), beyond)
@@ -333,6 +345,17 @@ def _lists(found: list[Tensor], owner: list[Tensor], size: list[Tensor], boxes: 
     start, count = (size.new_zeros(boxes) for _ in range(2))
     count[owner], start[owner] = size, size.cumsum(0) - size
     return torch.cat(found), start, count
+
+
+def _parts(lists: Lists, most: int) -> Iterator[Lists]:
+    """The lists, some boxes at a time, so that few more than so many ids are held by those below.
+
+    Where nothing is near, a list is long: of a query far away, of a point among few.
+    """
+    ids, start, count = lists
+    part = (count.cumsum(0) - count) // most
+    for at in range(int(part[-1]) + 1 if len(ids) > most else 1):
+        yield ids, start, count * (part == at)
 
 
 def _tables(lists: Lists, empty: int, area: int, least: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
