@@ -15,9 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 LARGE = 1 << 18  # elements of a cloud from which on it is worth a look at which slots are crowded
-BLOCK = (
-    1 << 15
-)  # elements that a thread widens at a time: as many as torch shares out, in its cache
+BLOCK = 1 << 15  # elements that a thread widens at a time: torch shares out no fewer
 CACHE = 1 << 21  # bytes that a core finds again at once
 BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep it busy
 

@@ -575,6 +575,24 @@ def test_what_won_is_the_maximum_and_gets_the_gradient(device):
     close(sent.grad.flatten(2), hot)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("cache", [0, 1 << 21], ids=["one by one", "two at a time"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_channels_that_are_added_together_do_not_meet(device, monkeypatch, cache, channels, dtype):
+    """Not even where one of them holds what is infinite or no number."""
+    monkeypatch.setattr(gather3d.sums, "CACHE", cache)
+    sent = values(0, (2, channels, 30)).to(dtype)
+    sent[0, 0, 3], sent[1, -1, 4] = math.inf, math.nan
+    index = torch.randint(-1, 5, (2, 30), generator=torch.Generator().manual_seed(0))
+    index[0, 3], index[1, 4] = 2, 4
+    for reduce, of in (("sum", np.sum), ("mean", np.mean)):
+        got = gather3d.scatter_points(sent.to(device), index.to(device), 5, reduce)
+        for b, c, slot in np.ndindex(2, channels, 5):
+            met = sent[b, c, index[b] == slot].double().numpy()
+            wanted = torch.tensor(of(met) if met.size else 0.0, dtype=torch.float64)
+            torch.testing.assert_close(got[b, c, slot].cpu(), wanted.to(dtype), equal_nan=True)
+
+
 def test_scatter_argmax_a_few_channels_at_a_time(device, monkeypatch):
     index = REPEATED.to(device)
     sent = whole(0, (2, 3, 3, 2)).to(device)
