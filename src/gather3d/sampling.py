@@ -238,6 +238,8 @@ def _rows(volume: Tensor) -> Tensor:
 
     One voxel of zeros before and two after: a position may reach D, and the corner above is D + 1.
     """
+    if volume.shape[1] == 0:  # no channels, which the pad of torch 2.8 would not name
+        return F.pad(volume, (1, 2) * 3).permute(0, 2, 3, 4, 1).flatten(0, 3)
     return F.pad(volume.permute(0, 2, 3, 4, 1), (0, 0) + (1, 2) * 3).flatten(0, 3)
 
 
