@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 from ..site.browser import Visit, served
 from ..site.conftest import find_browser
-from ..site.test_build import SmallBook
+from ..site.small_book import SmallBook
 
 LIMIT = 32  # ms
 

@@ -3,79 +3,21 @@
 Each is built by `jupyter-book build` with the book's own _config.yml and extension.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_output
 
 from .conftest import ROOT
+from .small_book import FIGURE, WORDS, SmallBook
 
-JUPYTER_BOOK = Path(sys.executable).with_name("jupyter-book")
-
-FIGURE = """\
-import plotly.graph_objects as go
-go.Figure(go.Scatter3d(x=[0, 1], y=[0, 1], z=[0, 1]), layout={{"meta": {}, "height": 300}})"""
 SCENES = """\
 import plotly.graph_objects as go
 scenes = [go.Scatter3d(scene=f"scene{k}") for k in range(1, 6)]
 go.Figure(scenes, {"meta": {"caption": "c", "alt": "a"}})"""
 BIBLIOGRAPHY = "\n\n```{bibliography}\n```"
-WORDS = '{"caption": "Two `points`, $x^2$ apart.", "alt": "A line \\"up\\"."}'
-
-
-class SmallBook:
-    """A landing page and one chapter, with the configuration of the real book."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.config = yaml.safe_load((ROOT / "_config.yml").read_text())
-        self.config["sphinx"]["local_extensions"]["gather3d_book"] = str(ROOT / "book" / "_ext")
-        (root / "book").mkdir()
-        (root / "notebooks").mkdir()
-        (root / "src").mkdir()
-        (root / "book" / "_static").symlink_to(ROOT / "book" / "_static")
-        (root / "book" / "references.bib").write_text(
-            "@book{known, author={A. Author}, title={T}, publisher={P}, year={2020}}\n"
-        )
-        (root / "_toc.yml").write_text(
-            "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/01-one\n"
-        )
-        for name in ("requirements.txt", "pyproject.toml"):
-            (root / name).write_text("")
-        self.page("Some text.")
-        self.chapter("assert 1 < 2")
-
-    def page(self, text: str) -> None:
-        (self.root / "book" / "index.md").write_text(f"# A book\n\n{text}\n")
-
-    def chapter(self, *sources: str, tags=(), text="# 1 · One", name="01-one") -> None:
-        cells = [new_code_cell(s, metadata={"tags": list(tags)}) for s in sources]
-        notebook = new_notebook(cells=[new_markdown_cell(text), *cells])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, self.root / "notebooks" / f"{name}.ipynb")
-
-    def build(self, **environment: str) -> tuple[int, str]:
-        """The exit status of `jupyter-book build .` and all that it printed."""
-        (self.root / "_config.yml").write_text(yaml.safe_dump(self.config))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PAGES_"))}
-        done = subprocess.run(
-            [JUPYTER_BOOK, "build", "."],
-            cwd=self.root,
-            env=kept | {"NO_COLOR": "1"} | environment,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def html(self, name: str) -> str:
-        return (self.root / "_build" / "html" / name).read_text()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gather3d.exercises import picture
 from . import markup
 from .browser import Visit
 from .conftest import BUILT, ROOT
-from .test_build import SmallBook
+from .small_book import SmallBook
 from .test_reading import OUT_OF_REACH
 
 MASTERS = {master.name: master for master in masters(ROOT / "notebooks" / "exercises")}

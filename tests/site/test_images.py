@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from .browser import Visit, served
-from .test_build import SmallBook
+from .small_book import SmallBook
 
 PNG = io.BytesIO()
 Image.new("RGBA", (60, 40), (0, 0, 0, 0)).save(PNG, "PNG")

@@ -15,7 +15,7 @@ from gather3d_book.posters import DENSITY, DESKTOP, PHONE, THEMES
 
 from .browser import Visit, is_blank, served
 from .conftest import BUILT
-from .test_build import FIGURE, WORDS, SmallBook
+from .small_book import FIGURE, WORDS, SmallBook
 
 SLIDER = """\
 from gather3d.figures import chart, line, slider

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from . import markup
 from .browser import Visit, served
 from .conftest import BUILT, ROOT
-from .test_build import SmallBook
+from .small_book import SmallBook
 from .test_pages import PAGES
 
 CHAPTER = "notebooks/07-sparse-convolution"

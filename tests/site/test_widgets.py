@@ -3,7 +3,7 @@
 import pytest
 
 from .browser import Visit, served
-from .test_build import SmallBook
+from .small_book import SmallBook
 
 WORDS = """
     caption = traitlets.Unicode("The `count` grows, $n + 1$ at a time.").tag(sync=True)

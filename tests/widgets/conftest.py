@@ -2,7 +2,7 @@
 
 import pytest
 from tests.site.browser import Visit, served
-from tests.site.test_build import SmallBook
+from tests.site.small_book import SmallBook
 
 from gather3d import widgets
 
