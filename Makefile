@@ -12,6 +12,7 @@
 #
 #   make system   what the tests want of Debian or Ubuntu: browser, sandbox, compiler
 #   make lock     requirements.lock anew, from the requirements
+#   make search   the operators' tests with examples that are new on each run, for an hour or more
 #   make oldest   the operators' tests and the chapters with the oldest versions promised,
 #   make newest   and with the newest; make newest-sphinx builds the book with the newest Sphinx
 #
@@ -43,7 +44,8 @@ export PYTHONHASHSEED := 0
 export GOMP_SPINCOUNT := 3000
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab course bench ledger format clean system lock oldest newest newest-sphinx
+.PHONY: book test serve lab course bench ledger format clean system lock search oldest newest \
+	newest-sphinx
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
@@ -89,6 +91,9 @@ lock:
 
 oldest newest newest-sphinx:
 	PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) .ci/versions $@
+
+search: $(VENV)/.referees
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest tests/operators -n auto --dist loadfile
 
 clean:
 	rm -rf _build

@@ -5,12 +5,16 @@ the annotations in the operators' signatures, beartype checks arguments and resu
 calls from one operator to another included.
 """
 
-import os
-
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
-from tests.needs import need, no_compiler, no_program, pytest_terminal_summary  # noqa: F401
+from tests.needs import (
+    SEARCH,
+    need,
+    no_compiler,
+    no_program,
+    pytest_terminal_summary,  # noqa: F401 (pytest looks for it here)
+)
 
 OPERATORS = [
     "indexing",
@@ -28,12 +32,13 @@ OPERATORS = [
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
 install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
 
-# the same examples on every run; with HYPOTHESIS_PROFILE=search, new ones and more of them
+# Few examples, the same on every run, find what a change has broken; each week new ones, and many
+# of them, look for what nobody has thought of (HYPOTHESIS_PROFILE=search).
 hypothesis.settings.register_profile(
-    "repeat", derandomize=True, deadline=None, database=None, max_examples=100
+    "repeat", derandomize=True, deadline=None, database=None, max_examples=25
 )
-hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+hypothesis.settings.register_profile("search", deadline=None, max_examples=400)
+hypothesis.settings.load_profile("search" if SEARCH else "repeat")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import pytest
 
+SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"  # the weekly run, which has time
 COMMAND = "make system"
 MISSING = "missing here: "  # begins the reason of a skip that COMMAND may help against
 

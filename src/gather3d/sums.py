@@ -324,5 +324,5 @@ def _sum_crowded(
     sums = out.new_empty(1, C, len(slots))
     picked = values.gather(2, again.expand(1, C, -1))
     _sum_all(picked, label, None if count is None else count[:, slots], sums, 0)
-    out.scatter_(2, slots.expand(1, C, -1), sums)
+    out.index_copy_(2, slots, sums)  # scatter_ of float16 visits every slot
     return True

@@ -44,6 +44,63 @@ new PerformanceObserver((list) => {
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
 
+STOP = r"""() => {
+  const stop = document.activeElement;
+  if (!stop || stop === document.body) return null;
+  document.getAnimations().forEach((animation) => animation.finish());
+  const label = stop.matches("[type=radio]") && !stop.checkVisibility({ opacityProperty: true });
+  const seen = label ? stop.labels[0] : stop; // of a tab
+  const style = getComputedStyle(seen);
+  const box = seen.getBoundingClientRect();
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const ground = (box) => { // what the ring is drawn on
+    const colour = box ? getComputedStyle(box).backgroundColor : "rgb(255, 255, 255)";
+    return /, 0\)$/.test(colour) ? ground(box.parentElement) : colour;
+  };
+  const paper = light(ground(stop.parentElement));
+  const drawn = (style.boxShadow.match(/rgba?\([^)]*\)/g) ?? []).concat(
+    style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 ? style.outlineColor : []);
+  const outlined = drawn.map(light).some((line) => Math.max(line / paper, paper / line) >= 3);
+  const shown = seen.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  const scrolls = stop.scrollWidth > stop.clientWidth || stop.scrollHeight > stop.clientHeight;
+  const control = stop.matches(`a, button, input, summary, select, textarea, label,
+    [role=slider], [role=gridcell], [role=application]`);
+  return {
+    name: stop.outerHTML.slice(0, 100),
+    faults: [
+      !outlined && "is not seen to have the focus",
+      !(shown && box.width && box.height) && "has the focus and is not seen",
+      !(control || scrolls || stop.tagName === "BODY") && "is a stop and does nothing",
+    ].filter(Boolean),
+  };
+}"""
+# Each element that Tab would reach, focused in turn: so long as a key was pressed last, the browser
+# shows the focus as it does after Tab.
+STOPS = rf"""() => {{
+  const found = [];
+  for (const stop of document.querySelectorAll(
+    "a[href], button, input, select, textarea, summary, [tabindex]")) {{
+    const group = stop.type === "radio" && !stop.checked
+      && document.querySelector(`input[name="${{stop.name}}"]:checked`);
+    if (stop.tabIndex < 0 || stop.disabled || group
+        || !stop.checkVisibility({{ visibilityProperty: true }})) continue;
+    stop.focus({{ preventScroll: true }});
+    if (document.activeElement === stop) found.push(({STOP})());
+  }}
+  return found.filter(Boolean);
+}}"""
+CUT_OFF = """() => [...document.querySelectorAll(".cell_input pre")]
+    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
+OUT_OF_REACH = """() => [...document.querySelectorAll("article *")].filter((box) => {
+  const { overflowX, position } = getComputedStyle(box);
+  return ["auto", "scroll"].includes(overflowX) && box.scrollWidth > box.clientWidth + 1
+    && box.tabIndex < 0 && !box.querySelector("a, button, [tabindex='0']");
+}).map((box) => `${box.outerHTML.slice(0, 100)} scrolls and cannot be reached`)"""
+
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
@@ -232,6 +289,34 @@ class Visit:
         )
         if wide > window:
             self.faults.append(f"the page is {wide} px wide in a window of {window} px")
+
+    def measure_code(self) -> None:
+        """Code is seen whole on a laptop: shapes stand at the end of a line, and no reader has to
+        scroll for them."""
+        size = self.page.viewport_size
+        self.page.set_viewport_size({"width": 1280, "height": size["height"]})
+        self.faults += [
+            f"a line of code is cut off: {code}" for code in self.page.evaluate(CUT_OFF)
+        ]
+        self.page.set_viewport_size(size)
+
+    def check_focus(self) -> None:
+        """Whatever Tab reaches is seen, is seen to have the focus, and does something; whatever
+        scrolls is reached."""
+        self.page.keyboard.press("Tab")
+        for stop in self.page.evaluate(STOPS):
+            self.faults += [f"{stop['name']} {fault}" for fault in stop["faults"]]
+        self.faults += self.page.evaluate(OUT_OF_REACH)
+
+    def stay_at_rest(self) -> None:
+        """Nothing that makes figures live is loaded before the reader does something."""
+        self.page.wait_for_load_state("networkidle")
+        self.faults += [f"loaded at rest: {name}" for name in self.asked_for_figures()]
+
+    def asked_for_figures(self) -> list[str]:
+        """What this page has loaded so that figures are live: plotly.js and data."""
+        names = self.page.evaluate("performance.getEntriesByType('resource').map((e) => e.name)")
+        return [name for name in names if "/plotly-" in name or "/_figures/" in name]
 
     def measure_shift(self) -> None:
         """What the reader sees keeps its place while the page loads."""

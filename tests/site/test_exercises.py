@@ -11,10 +11,9 @@ from gather3d.course.masters import between, masters, solution
 from gather3d.exercises import picture
 
 from . import markup
-from .browser import Visit
+from .browser import OUT_OF_REACH, Visit
 from .conftest import BUILT, ROOT
 from .small_book import SmallBook
-from .test_reading import OUT_OF_REACH
 
 MASTERS = {master.name: master for master in masters(ROOT / "notebooks" / "exercises")}
 STUDENTS = ROOT / "notebooks" / "exercises" / "students"

@@ -19,13 +19,16 @@ def test_book_is_built():
 @pytest.mark.parametrize("name", PAGES)
 def test_page(browser, book, name):
     """No error, no request elsewhere; figures drawn, moved, recoloured; widgets alive; formulas
-    shown; nothing that keeps a reader out, in either theme."""
+    and code shown whole; nothing that keeps a reader out, in either theme; the focus seen."""
     with Visit(browser, f"{book}/{name}") as visit:
         visit.measure_shift()
+        visit.stay_at_rest()
         visit.read_formulas()
+        visit.measure_code()
         visit.check_access()
         visit.draw_figures()
         visit.mount_widgets()
+        visit.check_focus()
         visit.switch_theme()
         visit.check_access()
         assert visit.faults == []
@@ -33,7 +36,11 @@ def test_page(browser, book, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_on_a_phone(browser, book, name):
+    """Light before the reader does anything, and no wider than the screen."""
     with Visit(browser, f"{book}/{name}", width=375) as visit:
+        loaded = visit.loaded()
+        assert loaded[visit.page.url] > 0
+        assert sum(loaded.values()) <= weight.FIRST_LOAD, loaded
         visit.measure_width()
         assert visit.faults == []
 
@@ -43,20 +50,10 @@ def test_page_from_disk(browser, name):
     """The book also works opened straight from a folder, with no server. All figures come by the
     same way, and `test_page` draws each."""
     with Visit(browser, (BUILT / name).as_uri()) as visit:
-        visit.read_formulas()
         visit.draw_figures(most=1)
         visit.mount_widgets()
         visit.switch_theme()
         assert visit.faults == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_first_load_is_light(browser, book, name):
-    """On a phone, before the reader does anything."""
-    with Visit(browser, f"{book}/{name}", width=412) as visit:
-        loaded = visit.loaded()
-        assert loaded[visit.page.url] > 0
-        assert sum(loaded.values()) <= weight.FIRST_LOAD, loaded
 
 
 def test_weights():
@@ -135,6 +132,14 @@ BROKEN = {
         ),
         "figure f did not follow its slider",
     ),
+    "code that is cut off": (
+        f"<div class=cell_input><pre style='overflow: auto'>{'x' * 999}</pre></div>",
+        "a line of code is cut off",
+    ),
+    "figure that does not wait": (
+        "<img alt=i src='data:,'><script>fetch('/_figures/f.js')</script>",
+        "loaded at rest: ",
+    ),
     "formula left as LaTeX": (r"<p>\(x^2\)</p>", "a formula that is not shown"),
 }
 
@@ -145,7 +150,9 @@ def test_broken_page_is_noticed(browser, tmp_path, body, message):
     (tmp_path / "page.html").write_text(page)
     with served(tmp_path) as address, Visit(browser, f"{address}/page.html", width=375) as visit:
         visit.measure_shift()
+        visit.stay_at_rest()
         visit.read_formulas()
+        visit.measure_code()
         visit.check_access()
         visit.draw_figures()
         visit.measure_width()

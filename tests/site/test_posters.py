@@ -146,12 +146,6 @@ def test_poster_that_differs_would_be_noticed():
 # ---- when a figure is live
 
 
-def asked_for_figures(visit: Visit) -> list[str]:
-    """What this page has loaded so that figures are live: plotly.js and data."""
-    names = visit.page.evaluate("performance.getEntriesByType('resource').map((e) => e.name)")
-    return [name for name in names if "/plotly-" in name or "/_figures/" in name]
-
-
 ACTS = {
     "pointer": lambda page: page.mouse.move(5, 5),
     "wheel": lambda page: page.mouse.wheel(0, 10),
@@ -165,19 +159,11 @@ def test_figures_wait_for_the_reader(browser, chapter, act):
     """The figures are in sight, and nothing of plotly is loaded before the reader acts."""
     with Visit(browser, chapter) as visit:
         visit.page.wait_for_timeout(SETTLED)
-        assert asked_for_figures(visit) == []
+        assert visit.asked_for_figures() == []
         assert visit.page.locator("[data-drawn]").count() == 0
         act(visit.page)
         visit.page.locator(".g3-plot[data-drawn]").first.wait_for()
-        assert any("/plotly-" in name for name in asked_for_figures(visit))
-        assert visit.faults == []
-
-
-@pytest.mark.parametrize("name", ["book/index.html", *CHAPTERS])
-def test_page_at_rest_loads_no_plotly(browser, book, name):
-    with Visit(browser, f"{book}/{name}") as visit:
-        visit.page.wait_for_timeout(SETTLED)
-        assert asked_for_figures(visit) == []
+        assert any("/plotly-" in name for name in visit.asked_for_figures())
         assert visit.faults == []
 
 
@@ -192,7 +178,7 @@ def test_posters_follow_the_theme(browser, chapter):
         visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
         assert poster(figure).get_attribute("src").endswith("-dark.webp")
         assert difference(light, poster(figure).screenshot()) > 1
-        assert asked_for_figures(visit) == [] and visit.faults == []
+        assert visit.asked_for_figures() == [] and visit.faults == []
 
 
 def test_slider_is_there_before_the_figure(browser, chapter):
@@ -202,7 +188,7 @@ def test_slider_is_there_before_the_figure(browser, chapter):
         control = figure.locator("input")
         assert control.get_attribute("aria-valuetext") == "2"
         assert control.get_attribute("aria-label") == "power"
-        assert poster(figure).is_visible() and asked_for_figures(visit) == []
+        assert poster(figure).is_visible() and visit.asked_for_figures() == []
         control.press("ArrowRight")
         assert control.get_attribute("aria-valuetext") == "3"
         assert "loading" in figure.locator(".g3-words").inner_text()

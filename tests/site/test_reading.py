@@ -10,10 +10,9 @@ import yaml
 from playwright.sync_api import expect
 
 from . import markup
-from .browser import Visit, served
+from .browser import OUT_OF_REACH, STOP, STOPS, Visit, served
 from .conftest import BUILT, ROOT
 from .small_book import SmallBook
-from .test_pages import PAGES
 
 CHAPTER = "notebooks/07-sparse-convolution"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -112,46 +111,6 @@ def test_search_covers_every_page():
 
 # ---- the keyboard
 
-STOP = r"""() => {
-  const stop = document.activeElement;
-  if (!stop || stop === document.body) return null;
-  document.getAnimations().forEach((animation) => animation.finish());
-  const label = stop.matches("[type=radio]") && !stop.checkVisibility({ opacityProperty: true });
-  const seen = label ? stop.labels[0] : stop; // of a tab
-  const style = getComputedStyle(seen);
-  const box = seen.getBoundingClientRect();
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255)
-      .map((part) => (part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
-  };
-  const ground = (box) => { // what the ring is drawn on
-    const colour = box ? getComputedStyle(box).backgroundColor : "rgb(255, 255, 255)";
-    return /, 0\)$/.test(colour) ? ground(box.parentElement) : colour;
-  };
-  const paper = light(ground(stop.parentElement));
-  const drawn = (style.boxShadow.match(/rgba?\([^)]*\)/g) ?? []).concat(
-    style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 ? style.outlineColor : []);
-  const outlined = drawn.map(light).some((line) => Math.max(line / paper, paper / line) >= 3);
-  const shown = seen.checkVisibility({ opacityProperty: true, visibilityProperty: true });
-  const scrolls = stop.scrollWidth > stop.clientWidth || stop.scrollHeight > stop.clientHeight;
-  const control = stop.matches(`a, button, input, summary, select, textarea, label,
-    [role=slider], [role=gridcell], [role=application]`);
-  return {
-    name: stop.outerHTML.slice(0, 100),
-    faults: [
-      !outlined && "is not seen to have the focus",
-      !(shown && box.width && box.height) && "has the focus and is not seen",
-      !(control || scrolls || stop.tagName === "BODY") && "is a stop and does nothing",
-    ].filter(Boolean),
-  };
-}"""
-OUT_OF_REACH = """() => [...document.querySelectorAll("article *")].filter((box) => {
-  const { overflowX, position } = getComputedStyle(box);
-  return ["auto", "scroll"].includes(overflowX) && box.scrollWidth > box.clientWidth + 1
-    && box.tabIndex < 0 && !box.querySelector("a, button, [tabindex='0']");
-}).map((box) => `${box.outerHTML.slice(0, 100)} scrolls and cannot be reached`)"""
-
 
 def walk(page) -> tuple[int, list[str]]:
     """Press Tab from the first stop of the page to the last."""
@@ -166,11 +125,14 @@ def walk(page) -> tuple[int, list[str]]:
         found += [f"{stop['name']} {fault}" for fault in stop["faults"]]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_focus_is_seen(browser, book, name):
-    with Visit(browser, f"{book}/{name}") as visit:
+def test_focus_by_tab(browser, book):
+    """What `test_page` focuses on every page are the stops of Tab, and Tab finds no others."""
+    with Visit(browser, f"{book}/{CHAPTER}.html") as visit:
         count, found = walk(visit.page)
         assert found == [] and count > 10
+        visit.page.keyboard.press("Tab")
+        stops = [stop["name"] for stop in visit.page.evaluate(STOPS)]
+        assert 0.9 * count < len(stops) <= count
         assert visit.faults == []
 
 
@@ -207,6 +169,8 @@ def test_lost_focus_is_noticed(browser, tmp_path, body, message):
     with Visit(browser, (tmp_path / "page.html").as_uri()) as visit:
         _, found = walk(visit.page)
         assert any(message in fault for fault in found), found
+        visit.check_focus()
+        assert any(message in fault for fault in visit.faults), visit.faults
 
 
 def test_skip_link(browser, book):
@@ -232,17 +196,6 @@ def test_theme_by_keyboard_is_remembered(browser, book):
         visit.page.wait_for_url("**/exercises/07-sparse-convolution.html")
         assert visit.page.evaluate(theme) == "dark"
         assert visit.faults == []
-
-
-CUT_OFF = """() => [...document.querySelectorAll(".cell_input pre")]
-    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
-
-
-def test_code_is_seen_whole_on_a_laptop(browser, book):
-    """Shapes stand at the end of a line: no reader has to scroll for them."""
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        with Visit(browser, f"{book}/notebooks/{path.stem}.html", width=1280) as visit:
-            assert visit.page.evaluate(CUT_OFF) == [], path.name
 
 
 def test_copy_button_by_keyboard(browser, book):

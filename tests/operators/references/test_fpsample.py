@@ -1,7 +1,7 @@
 """Farthest point sampling against fpsample: the same points, one by one."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gather3d
@@ -14,7 +14,6 @@ fpsample = referee("fpsample", "fpsample")
 
 
 @given(SEEDS, st.integers(2, 300), st.data())
-@settings(max_examples=50)
 def test_random_points(seed, count, data):
     m, start = data.draw(st.integers(1, count)), data.draw(st.integers(0, count - 1))
     points = values(seed, (count, 3), torch.float32)

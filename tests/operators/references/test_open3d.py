@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gather3d
@@ -20,7 +20,6 @@ def cloud(points: torch.Tensor):
 
 
 @given(SEEDS, st.integers(1, 200), st.sampled_from([0.3, 1.0, 2.5]))
-@settings(max_examples=50)
 def test_voxel_means(seed, count, edge):
     """The mean of each voxel's points. Open3D's voxels start half an edge below the least point."""
     points = values(seed, (count, 3))
@@ -46,7 +45,6 @@ def test_the_street_in_voxels(device):
 
 
 @given(SEEDS, st.integers(1, 200), st.integers(1, 20), st.sampled_from([0.5, 1.5]))
-@settings(max_examples=50)
 def test_balls(seed, count, k, radius):
     """Open3D's hybrid search: the nearest k within the radius, squared distances."""
     points, query = values(seed, (count, 3)), values(seed + 1, (7, 3))

@@ -18,7 +18,6 @@ REDUCES = {"sum": "sum", "mean": "mean", "amax": "max", "amin": "min"}
     st.sampled_from(list(REDUCES)),
     st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(1, 12)),
 )
-@settings(max_examples=100)
 def test_scatter_and_its_gradient(seed, reduce, sizes):
     C, S, slots = sizes
     index = torch.randint(slots, (S,), generator=torch.Generator().manual_seed(seed))
@@ -40,7 +39,6 @@ def test_pool(seed, reduce):
 
 
 @given(SEEDS, st.integers(1, 40), st.integers(1, 12))
-@settings(max_examples=50)
 def test_argmax(seed, S, slots):
     """Theirs leaves open what a slot that nothing reaches has, and which of equals it names."""
     scatter_argmax = referee("torch-geometric", "torch_geometric.utils._scatter").scatter_argmax
