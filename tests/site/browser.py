@@ -161,7 +161,16 @@ class Visit:
         self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
         self.page.on("request", self._asked)
         self.page.on("response", self._answered)
+        self.address = address
         self.page.goto(address, wait_until="load")
+
+    def again(self) -> None:
+        """The page as one meets it first, but for what the browser keeps of its files."""
+        self.page.evaluate("localStorage.clear()")
+        self.page.emulate_media(color_scheme="null", reduced_motion="reduce")
+        self.page.mouse.move(0, 0)
+        self.faults.clear()
+        self.page.goto(self.address, wait_until="load")
 
     def __enter__(self) -> "Visit":
         return self

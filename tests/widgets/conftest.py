@@ -1,5 +1,8 @@
 """One small book that shows every explorable, built once, and a browser on its page."""
 
+from collections import defaultdict
+from itertools import chain
+
 import pytest
 from tests.site.browser import Visit, served
 from tests.site.small_book import SmallBook
@@ -82,17 +85,30 @@ class Instrument:
         return self.root.locator(".g3x-refusal").text_content()
 
 
+@pytest.fixture(scope="session")
+def visits(browser):
+    """The open pages that no test looks at, by width and touch."""
+    free = defaultdict(list)
+    yield free
+    for visit in chain(*free.values()):
+        visit.context.close()
+
+
 @pytest.fixture
-def instrument(browser, shown):
+def instrument(browser, shown, visits):
     """instrument("GatherExplorer") → that explorable, on a fresh page that has no faults so far."""
-    visits = []
+    taken = []
 
     def opened(name: str, width: int = 1200, touch: bool = False) -> Instrument:
-        visits.append(Visit(browser, shown, width=width, touch=touch))
-        return Instrument(visits[-1], name)
+        if free := visits[width, touch]:
+            visit = free.pop()
+            visit.again()
+        else:
+            visit = Visit(browser, shown, width=width, touch=touch)
+        taken.append((visit, (width, touch)))
+        return Instrument(visit, name)
 
     yield opened
-    for visit in visits:
-        faults = list(visit.faults)
-        visit.context.close()
-        assert faults == []
+    for visit, form in taken:
+        visits[form].append(visit)
+    assert [fault for visit, _ in taken for fault in visit.faults] == []
