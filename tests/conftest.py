@@ -28,10 +28,11 @@ OPERATORS = [
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
 install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
 
-# the same examples on every run; with HYPOTHESIS_PROFILE=search, new ones and more of them
-hypothesis.settings.register_profile(
-    "repeat", derandomize=True, deadline=None, database=None, max_examples=100
-)
+# the same examples on every run; HYPOTHESIS_PROFILE=few takes the first of them, and with =search
+# there are new ones and more of them
+repeat = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=100)
+hypothesis.settings.register_profile("repeat", repeat)
+hypothesis.settings.register_profile("few", repeat, max_examples=10)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
