@@ -46,9 +46,10 @@ class StandIn(Tensor):
 
     @staticmethod
     def __new__(cls, host: Tensor) -> "StandIn":
-        place = {}
         if host.layout == torch.strided:
             place = {"strides": host.stride(), "storage_offset": host.storage_offset()}
+        else:
+            place = {"dispatch_layout": True}
         tensor = Tensor._make_wrapper_subclass(
             cls, host.shape, dtype=host.dtype, layout=host.layout, device=f"{NAME}:0", **place
         )
@@ -227,6 +228,7 @@ def follow(tensor: Any) -> None:
 
 
 # ---- random numbers
+
 
 class Kind(type(torch._C.Generator)):
     def __instancecheck__(cls, instance: object) -> bool:
