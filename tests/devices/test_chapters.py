@@ -48,11 +48,11 @@ def failed(tmp_path_factory):
     path.write_text(dumps(here))
 
     command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-rf", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "GATHER3D_DEVICE": "standin"}
+    there = {**os.environ, **environment("standin")}
     run = subprocess.run(
         [*command, str(path)],
         cwd=ROOT,
-        env=environment,
+        env=there,
         capture_output=True,
         text=True,
         check=False,
@@ -64,7 +64,7 @@ def failed(tmp_path_factory):
 @pytest.mark.parametrize("what", FORGOTTEN)
 def test_what_is_forgotten_is_seen(failed, what):
     number = [*FORGOTTEN].index(what)
-    written, left, seen = FORGOTTEN[what]
+    written, _, seen = FORGOTTEN[what]
     assert written in CELLS[MAKE] + CELLS[READ]
     fails = {name for name in (MAKE, READ) if f"{name}-{number}" in failed}
     assert fails == ({seen} if seen else set())
