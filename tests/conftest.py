@@ -5,6 +5,8 @@ the annotations in the operators' signatures, beartype checks arguments and resu
 calls from one operator to another included.
 """
 
+import os
+
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
@@ -32,13 +34,13 @@ OPERATORS = [
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int is a float
 install_import_hook([f"gather3d.{name}" for name in OPERATORS], CHECKER)
 
-# Few examples, the same on every run, find what a change has broken; each week new ones, and many
-# of them, look for what nobody has thought of (HYPOTHESIS_PROFILE=search).
-hypothesis.settings.register_profile(
-    "repeat", derandomize=True, deadline=None, database=None, max_examples=25
-)
+# Few examples, the same on every run, find what a change has broken (HYPOTHESIS_PROFILE=few takes
+# the first of them); each week new ones, and many of them, look for what nobody has thought of.
+repeat = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=25)
+hypothesis.settings.register_profile("repeat", repeat)
+hypothesis.settings.register_profile("few", repeat, max_examples=8)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=400)
-hypothesis.settings.load_profile("search" if SEARCH else "repeat")
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""The ledger: do the operators and the notebooks answer the same on the CPU and on a GPU?
+"""The ledger: do the operators and the notebooks answer the same on the CPU and elsewhere?
 
-    make ledger                              where there is a CUDA device: writes book/ledger.json
+    make ledger                              on the stand-in of tests/devices, and on CUDA
     python -m tests.ledger --device cpu      a rehearsal, CPU against CPU: _build/ledger.json
 
 repeat      the same call on two devices, and how far apart its answers are

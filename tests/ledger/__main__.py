@@ -1,9 +1,11 @@
-"""Make the ledger: every operator's tests and every chapter, on the CPU and on a CUDA device.
+"""Make the ledger: every operator's tests and every chapter, on the CPU and on other devices.
 
-    make ledger                            writes book/ledger.json, which the book shows
-    python -m tests.ledger --device cpu    a rehearsal, CPU against CPU: _build/ledger.json
+    make ledger                              all that are here: the stand-in, and CUDA
+    python -m tests.ledger --device cuda     that one alone; the others stay as they were measured
+    python -m tests.ledger --device cpu      the CPU against itself, to _build/ledger.json
 
-It runs with the Python that starts it, and installs nothing. Nothing is written before all is done.
+It writes book/ledger.json, which the book shows. It runs with the Python that starts it, and
+installs nothing. What a device answered is written once it has answered all.
 """
 
 import argparse
@@ -21,6 +23,8 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.devices import STANDIN, environment
 
 ROOT = Path(__file__).parents[2]
 LEDGER = ROOT / "book" / "ledger.json"
@@ -42,12 +46,14 @@ NEEDED = {  # to import, to install; none of them brings or changes torch
 }
 # without the comparisons with other packages, which a machine with a GPU rarely has
 TESTS = ["tests/operators", "--ignore=tests/operators/references"]
+COLUMNS = ("standin", "cuda")  # of the ledger, besides the CPU
+FEW = {"standin": {"HYPOTHESIS_PROFILE": "few"}}  # its kernels are the CPU's, with which they agree
 MOST_WORKERS = 12  # each holds a context on the device
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda", help="compare the CPU with this; cuda")
+    parser.add_argument("--device", nargs="*", help="compare the CPU with these; all that are here")
     parser.add_argument("--to", type=Path, help="the file to write")
     parser.add_argument("--commit", help="the commit that runs, where git cannot say")
     parser.add_argument("--tests", nargs="*", default=TESTS, help="for pytest")
@@ -64,45 +70,56 @@ def main(arguments: list[str] | None = None) -> int:
     source = str(ROOT / "src")
     sys.path.insert(0, source)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    import torch
 
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError) as error:
-        return refuse(
-            f"no device {options.device!r}: {str(error).splitlines()[0]}\n"
-            "A rehearsal, the CPU against itself, needs none: python -m tests.ledger --device cpu"
-        )
-    rehearsal = torch.device(options.device).type == "cpu"
+    asked = options.device or COLUMNS
+    lacks = {device: lack for device in asked if (lack := no_device(device))}
+    devices = [device for device in asked if device not in lacks]
+    for device, lack in lacks.items():
+        print(f"no device {device!r}: {lack}", file=sys.stderr)
+    if not devices or (options.device and lacks):
+        return refuse("none of it is measured")
+    rehearsal = not {device.partition(":")[0] for device in devices} <= {*COLUMNS}
     to = options.to or (REHEARSAL if rehearsal else LEDGER)
     if rehearsal and to.resolve() == LEDGER:
         return refuse(f"a rehearsal is not kept in {LEDGER.relative_to(ROOT)}")
 
-    start, workers = time.monotonic(), min(os.cpu_count() or 1, MOST_WORKERS)
-    machine = facts(options.device, options.commit)
-    digests = digest().operators(ROOT) | digest().notebooks(ROOT)  # of what runs now
-    with tempfile.TemporaryDirectory() as folder:
-        tested = run_tests(Path(folder), options.device, options.tests, workers)
-    if tested is None:
-        return refuse("the tests did not run to their end: nothing is written")
-    from .notebooks import compare_all
-
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
     chapters = options.notebooks
     if chapters is None:
         chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    notebooks = compare_all(chapters, options.device, workers) if chapters else []
-    ledger = {
-        "rehearsal": rehearsal,
-        "machine": machine,
-        "minutes": round((time.monotonic() - start) / 60, 1),
-        "digests": digests,
-        **tested,
-        "notebooks": notebooks,
-    }
-    write(to, ledger)
-    print(summary(ledger))
-    print(f"{to} is written, after {ledger['minutes']} minutes")
+    from .notebooks import compare_all, executed_all
+
+    here = None
+    for device in devices:
+        start = time.monotonic()
+        machine = facts(device, options.commit)
+        digests = digest().operators(ROOT) | digest().notebooks(ROOT)  # of what runs now
+        with tempfile.TemporaryDirectory() as folder:
+            tested = run_tests(Path(folder), device, options.tests, workers)
+        if tested is None:
+            return refuse(f"the tests did not run to their end: {device} is not written")
+        if here is None:
+            here = executed_all(chapters, "cpu", workers)
+        notebooks = compare_all(chapters, here, executed_all(chapters, device, workers))
+        column = {
+            "machine": machine,
+            "minutes": round((time.monotonic() - start) / 60, 1),
+            "digests": digests,
+            **tested,
+            "notebooks": notebooks,
+        }
+        write(to, column, device.partition(":")[0])
+        print(summary(column))
+        print(f"{device} is written to {to}, after {column['minutes']} minutes")
     return 0
+
+
+def no_device(device: str) -> str:
+    """Why this Python's torch has no such device, or ""; asked in a process of its own."""
+    there = {**os.environ, **environment(device)}
+    command = [sys.executable, "-c", f"import torch; torch.empty(0, device={device!r})"]
+    done = subprocess.run(command, env=there, capture_output=True, text=True, check=False)
+    return (done.stderr.strip().splitlines() or ["it ended"])[-1] if done.returncode else ""
 
 
 def missing() -> list[str]:
@@ -133,7 +150,9 @@ def run_tests(folder: Path, device: str, tests: list[str], workers: int) -> dict
     command += ["-p", "tests.ledger.plugin", "--ledger", str(folder), "--ledger-device", device]
     if workers > 1 and importlib.util.find_spec("xdist"):
         command += ["-n", str(workers), "--max-worker-restart=0"]
-    status = subprocess.run([*command, *tests], cwd=ROOT, check=False).returncode
+    there = {**os.environ, **environment(device), **FEW.get(device, {})}
+    del there["GATHER3D_DEVICE"]  # the tests run on the CPU too
+    status = subprocess.run([*command, *tests], cwd=ROOT, env=there, check=False).returncode
     done = folder / "tests.json"
     if status not in (0, 1) or not done.exists():  # 1: tests failed, and the ledger says which
         return None
@@ -176,13 +195,13 @@ def facts(device: str, commit: str | None) -> dict[str, str]:
     """The machine and the versions, with no name of the machine and no path on it."""
     import torch
 
-    chosen, known = torch.device(device), {}
-    if chosen.type == "cuda":
-        known["Device"] = torch.cuda.get_device_name(chosen)
+    known = {}
+    if device.startswith("cuda"):
+        known["Device"] = torch.cuda.get_device_name(device)
         known["Driver"] = told("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
         known["CUDA"] = str(torch.version.cuda)
     else:
-        known["Device"] = str(chosen)
+        known["Device"] = {STANDIN.name: "none: the CPU computes"}.get(device, device)
     measured = ("src", "notebooks", "tests/operators")
     changes = "" if commit else told("git", "status", "--porcelain", "--", *measured)
     head = commit or told("git", "rev-parse", "--short=12", "HEAD")
@@ -205,9 +224,11 @@ def told(*command: str) -> str:
     return (done.stdout.strip().splitlines() or [""])[0]
 
 
-def write(path: Path, ledger: dict) -> None:
-    """All of it or nothing: a run that breaks off leaves the ledger that was there."""
+def write(path: Path, column: dict, device: str) -> None:
+    """A device's column, beside those that are there; all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    ledger = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    ledger = dict.fromkeys(COLUMNS) | ledger | {device: column}
     draft = path.with_suffix(".draft")
     text = json.dumps(finite(ledger), indent=1, allow_nan=False, ensure_ascii=False)
     draft.write_text(text + "\n", encoding="utf-8")
@@ -223,13 +244,13 @@ def finite(value):
     return str(value) if value in (math.inf, -math.inf) else value
 
 
-def summary(ledger: dict) -> str:
-    pages, cells = ledger["operators"].values(), ledger["notebooks"]
+def summary(column: dict) -> str:
+    pages, cells = column["operators"].values(), column["notebooks"]
     lines = [
         f"{sum(p['compared'] for p in pages)} of {sum(p['calls'] for p in pages)} calls of "
         f"{len(pages)} operators repeated: {sum(p['differing'] for p in pages)} differ, "
         f"{sum(p['ties'] for p in pages)} are ties",
-        *(f"tests, {where}: {counts}" for where, counts in ledger["tests"]["devices"].items()),
+        *(f"tests, {where}: {counts}" for where, counts in column["tests"]["devices"].items()),
         f"{sum(c['compared'] for c in cells)} cells of {len(cells)} notebooks compared: "
         f"{sum(len(c['differing']) for c in cells)} differ",
     ]

@@ -4,7 +4,6 @@ Text outputs only, as `pytest --nbval` compares them: a cell tagged `figure`, `w
 must run, and may show something else.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from nbformat import NotebookNode
+from tests.devices import environment
 from tests.notebooks.normalise import execute, normalise, reads
 
 from .reasons import CELLS
@@ -20,24 +20,18 @@ from .reasons import CELLS
 SHOWN = 200  # characters of an output that differs
 
 
-def compare_all(paths: list[Path], device: str, workers: int) -> list[dict]:
-    """A row for each notebook, in their order; each is executed on the CPU and on the device."""
-    ours, theirs = (executed_all(paths, place, workers) for place in ("cpu", device))
+def compare_all(
+    paths: list[Path], ours: list[NotebookNode], theirs: list[NotebookNode]
+) -> list[dict]:
+    """A row for each notebook, in their order, from how they ran on the CPU and on the device."""
     rows = zip(paths, ours, theirs, strict=True)
     return [{"notebook": path.stem, **compare(path.stem, *pair)} for path, *pair in rows]
 
 
 def executed_all(paths: list[Path], device: str, workers: int) -> list[NotebookNode]:
     """All notebooks on one device, some at a time; each has a kernel of its own."""
-    before = os.environ.get("GATHER3D_DEVICE")
-    os.environ["GATHER3D_DEVICE"] = device  # which kernels inherit
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(partial(executed, device=device), paths))
-    finally:
-        del os.environ["GATHER3D_DEVICE"]
-        if before is not None:
-            os.environ["GATHER3D_DEVICE"] = before
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(partial(executed, device=device), paths))
 
 
 def executed(path: Path, device: str) -> NotebookNode:
@@ -49,7 +43,9 @@ def executed(path: Path, device: str) -> NotebookNode:
 
     notebook, start = reads(path.read_text(encoding="utf-8")), time.monotonic()
     try:
-        notebook = execute(notebook, path.parent, allow_errors=True)
+        notebook = execute(
+            notebook, path.parent, allow_errors=True, environment=environment(device)
+        )
     except (CellTimeoutError, DeadKernelError) as error:
         notebook.metadata["ended"] = type(error).__name__
     print(f"{path.stem} on {device}: {time.monotonic() - start:.0f} s", flush=True)

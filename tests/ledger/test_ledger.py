@@ -22,13 +22,15 @@ digest = command.digest()
 
 
 def test_the_ledger_is_of_these_operators():
-    """A warning and no failure: it takes a GPU to make another."""
+    """A warning and no failure: it takes minutes, or a GPU, to make another."""
     ledger = json.loads(command.LEDGER.read_text(encoding="utf-8"))
-    if ledger["machine"] is None:
+    assert ledger.keys() == {*command.COLUMNS}
+    for device, column in ledger.items():
+        if column and (changed := digest.changed(column, command.ROOT)):
+            words = f"the ledger of {device} is older than {', '.join(changed)}: make ledger"
+            warnings.warn(words, stacklevel=1)
+    if ledger["cuda"] is None:
         pytest.skip("no GPU has measured yet: `make ledger` where there is one")
-    assert not ledger["rehearsal"]
-    if changed := digest.changed(ledger, command.ROOT):
-        warnings.warn(f"the ledger is older than {', '.join(changed)}: make ledger", stacklevel=1)
 
 
 # ---- the whole, on a folder with two operators and a notebook
@@ -88,11 +90,12 @@ def made(tmp_path_factory):
         patch.setattr(command.sys, "path", [*command.sys.path])
         patch.setenv("PYTHONPATH", "")
         assert command.main(arguments) == 0
-    return json.loads((folder / "made.json").read_text())
+    ledger = json.loads((folder / "made.json").read_text())
+    assert ledger.keys() == {"cpu", *command.COLUMNS}
+    return ledger["cpu"]
 
 
 def test_facts(made):
-    assert made["rehearsal"] is True
     assert made["machine"]["Commit"] == "abc" and made["machine"]["torch"] == torch.__version__
     assert {"points", "voxels", "01-gather"} <= made["digests"].keys()
 
@@ -182,7 +185,7 @@ def test_tests_that_do_not_end_are_no_ledger(monkeypatch, tmp_path, status, fail
 
 def test_nothing_is_half_written(monkeypatch, tmp_path):
     kept = tmp_path / "kept.json"
-    kept.write_text("before")
+    kept.write_text('{"cuda": "before"}')
 
     def broken_off(path, text, **_):
         with path.open("w") as file:
@@ -191,14 +194,21 @@ def test_nothing_is_half_written(monkeypatch, tmp_path):
 
     monkeypatch.setattr(type(kept), "write_text", broken_off)
     with pytest.raises(OSError, match="no space"):
-        command.write(kept, {"machine": None})
-    assert kept.read_text() == "before"
+        command.write(kept, {"machine": None}, "standin")
+    assert kept.read_text() == '{"cuda": "before"}'
 
 
 def test_what_is_written_is_json(tmp_path):
-    command.write(tmp_path / "a.json", {"far": [INF, 1.5], "none": None})
+    command.write(tmp_path / "a.json", {"far": [INF, 1.5], "none": None}, "cuda")
     kept = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
-    assert float(kept["far"][0]) == INF and kept["far"][1] == 1.5
+    assert float(kept["cuda"]["far"][0]) == INF and kept["cuda"]["far"][1] == 1.5
+
+
+def test_one_device_leaves_the_others_columns(tmp_path):
+    for device, minutes in (("cuda", 1), ("standin", 2), ("cuda", 3)):
+        command.write(tmp_path / "a.json", {"minutes": minutes}, device)
+    kept = json.loads((tmp_path / "a.json").read_text())
+    assert kept == {"cuda": {"minutes": 3}, "standin": {"minutes": 2}}
 
 
 def test_workers_are_merged():

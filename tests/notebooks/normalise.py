@@ -20,8 +20,10 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 from nbformat import NotebookNode
@@ -81,7 +83,13 @@ def dumps(notebook: NotebookNode) -> str:
     return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False) -> NotebookNode:
+def execute(
+    notebook: NotebookNode,
+    folder: Path,
+    *,
+    allow_errors: bool = False,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> NotebookNode:
     """Run every cell in a fresh kernel that works in `folder`, and keep what the cells show."""
     from nbclient import NotebookClient
 
@@ -93,7 +101,7 @@ def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False)
         allow_errors=allow_errors,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env={**os.environ, **KERNEL_ENVIRONMENT})
+    client.execute(env={**os.environ, **KERNEL_ENVIRONMENT, **environment})
     return notebook
 
 

@@ -52,6 +52,7 @@ def gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> tuple[
     return torch.autograd.grad([out.square().sum() for out in floats], leaves)
 
 
+@pytest.mark.usefixtures("graphs")
 @pytest.mark.parametrize("case", TAKEN, ids=lambda c: c.name)
 def test_one_graph_gives_the_same(device, case):
     """Values and gradients, through the graph that every backend starts from."""
@@ -76,7 +77,7 @@ MODULES = {attrgetter(name)(gather3d).__module__: name for name in reversed(ONE_
 INDUCED = ONE_OF_EACH if SEARCH else MODULES.values()  # where there is time, every operator
 
 
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("graphs", "compiler")
 @pytest.mark.parametrize("case", [ONE_OF_EACH[name] for name in INDUCED], ids=lambda c: c.name)
 def test_the_default_backend_gives_the_same(device, case):
     """Through inductor, which writes C++ (or Triton) and compiles it: some seconds each."""
@@ -143,6 +144,7 @@ def test_a_graph_does_not_grow_with_its_sizes(few, many):
     assert few() == many()
 
 
+@pytest.mark.usefixtures("graphs")
 @pytest.mark.parametrize("case", REFUSED, ids=lambda c: c.name)
 def test_what_cannot_be_one_graph_says_so(device, case):
     run, tensors = case.build(device)

@@ -52,7 +52,7 @@ class Exported(torch.nn.Module):
 
 
 @pytest.mark.parametrize("case", TAKEN, **names)
-@pytest.mark.usefixtures("own_errors")
+@pytest.mark.usefixtures("graphs", "own_errors")
 def test_export(device, case):
     run, tensors = case.build(device)
     program = torch.export.export(Exported(run), (), all_there(tensors), strict=False)
@@ -61,7 +61,7 @@ def test_export(device, case):
 
 
 @pytest.mark.parametrize("case", REFUSED, **names)
-@pytest.mark.usefixtures("own_errors")
+@pytest.mark.usefixtures("graphs", "own_errors")
 def test_what_cannot_be_exported_says_so(device, case):
     run, tensors = case.build(device)
     with pytest.raises(Exception, match="data-dependent"):

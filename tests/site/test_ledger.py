@@ -36,7 +36,6 @@ PAGE = {
     ],
 }
 MEASURED = {
-    "rehearsal": False,
     "machine": {"Device": "NVIDIA H100", "Driver": "580.1", "torch": "2.11", "Commit": "abc"},
     "lost": "",
     "tests": {
@@ -54,6 +53,13 @@ MEASURED = {
         {"notebook": "99-gone", "cells": 1, "compared": 1, "differing": []},
     ],
 }
+# the other device, on which one operator and one chapter ran, and nothing differed
+STANDIN = MEASURED | {
+    "machine": {"Device": "none", "torch": "2.13"},
+    "tests": {"devices": {"cpu": {"passed": 3}, "standin": {"passed": 4}}, "failures": []},
+    "operators": {"knn": PAGE | {"compared": 1200, "differing": 0, "differences": []}},
+    "notebooks": [{"notebook": "01-one", "cells": 9, "compared": 7, "differing": []}],
+}
 
 
 @pytest.fixture
@@ -70,9 +76,12 @@ def root(tmp_path):
     return tmp_path
 
 
-def keep(root: Path, **changed: object) -> None:
-    digests = digest.operators(root) | digest.notebooks(root)
-    (root / "book/ledger.json").write_text(json.dumps(MEASURED | {"digests": digests} | changed))
+def keep(root: Path, **columns: dict | None) -> None:
+    """The ledger, of a book as it is now."""
+    digests = {"digests": digest.operators(root) | digest.notebooks(root)}
+    columns = {"standin": None, "cuda": None} | columns
+    ledger = {device: column and digests | column for device, column in columns.items()}
+    (root / "book/ledger.json").write_text(json.dumps(ledger))
 
 
 def words(root: Path) -> str:
@@ -94,40 +103,53 @@ def build(root: Path) -> BeautifulSoup:
 
 
 def test_not_yet_measured(root):
-    (root / "book/ledger.json").write_text('{"machine": null}')
+    keep(root)
     assert words(root).startswith("Not yet measured")
+    keep(root, standin=STANDIN)
+    said = words(root)
+    assert said.startswith("Not yet measured") and "on standin" in said and "on cuda" not in said
 
 
 def test_warnings(root):
-    keep(root)
-    assert not any(w in words(root) for w in ("A rehearsal", "Older than", "Broken off"))
-    keep(root, rehearsal=True, lost="test_knn: CUDA error", digests={"points": "before"})
+    keep(root, cuda=MEASURED, standin=STANDIN)
+    assert not any(w in words(root) for w in ("Not yet", "older than", "broken off"))
+    keep(root, cuda=MEASURED | {"lost": "test_knn: CUDA error", "digests": {"points": "before"}})
     said = words(root)
-    assert "A rehearsal" in said and "CUDA error" in said
-    assert "these have changed: 01-one, points." in said
+    assert "GPU: broken off" in said and "CUDA error" in said
+    assert "GPU: older than the book" in said and "these have changed: 01-one, points." in said
 
 
 def test_page(root):
     """What was measured, in tables; once an operator changes, the page says so."""
-    keep(root)
+    keep(root, cuda=MEASURED, standin=STANDIN)
     page = build(root)
     machine, tests, operators, chapters = (
         [[cell.get_text(strip=True) for cell in row.select("th, td")] for row in table.select("tr")]
         for table in page.select("table")
     )
-    assert machine[0] == ["Device", "NVIDIA H100"]
-    assert tests[1:] == [["on cpu", "5", "0", "0"], ["on cuda", "4", "1", "0"]]
-    assert operators[1:] == [
-        ["knn", "1,100", "1", "3.14", "∞", "2"],
-        ["pool", "1,100", "1", "–", "–", "2"],
-        ["All", "2,200", "2", "3.14", "∞", "4"],
+    assert machine[:2] == [["", "Stand-in", "GPU"], ["Device", "none", "NVIDIA H100"]]
+    assert machine[-2:] == [["Driver", "–", "580.1"], ["Commit", "–", "abc"]]
+    assert tests[1:] == [
+        ["on cpu", "5", "0", "0"],
+        ["on cuda", "4", "1", "0"],
+        ["on standin", "4", "0", "0"],
     ]
-    assert chapters[1:] == [["1 · One", "9", "7", "1"], ["99-gone", "1", "1", "0"]]
+    assert operators == [
+        ["Operator", "Calls", "Stand-in", "GPU", "Values", "Gradients", "Ties"],
+        ["knn", "1,200", "0", "1", "3.14", "∞", "2"],
+        ["pool", "1,100", "–", "1", "–", "–", "2"],
+        ["All", "2,300", "0", "2", "3.14", "∞", "4"],
+    ]
+    assert chapters == [
+        ["Notebook", "Code cells", "Compared", "Stand-in", "GPU"],
+        ["1 · One", "9", "7", "0", "1"],
+        ["99-gone", "1", "1", "–", "0"],
+    ]
     said = page.get_text()
-    assert "knn, gradient points: inf apart, inf eps; unexplained (test_points.py::" in said
-    assert "01-one, code cell 4: on the CPU 1.0, there 2.0; atomics" in said
+    assert "knn, GPU, gradient points: inf apart, inf eps; unexplained (test_points.py::" in said
+    assert "01-one, code cell 4: on the CPU 1.0, GPU 2.0; atomics" in said
     assert "test_points.py::test_ball[cuda]: 1 != 2" in said
-    assert "Older than the book" not in said
+    assert "older than the book" not in said
 
     (root / "src/gather3d/points.py").write_text("k = 9\n")
     assert "these have changed: points." in build(root).get_text()

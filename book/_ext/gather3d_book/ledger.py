@@ -1,4 +1,4 @@
-"""The ledger of the CPU and the GPU, as `make ledger` wrote it, on its page.
+"""The ledger of the CPU, the stand-in and the GPU, as `make ledger` wrote it, on its page.
 
     ```{ledger}
     ```
@@ -9,7 +9,7 @@ longer what was measured, it names them.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from docutils import nodes
@@ -21,9 +21,11 @@ from . import digest
 from .status import table
 
 FILE = Path("book", "ledger.json")
-OPERATORS = ("Operator", "Calls", "Differ", "Values", "Gradients", "Ties")
-COUNTED = ("compared", "differing", "ties")
-CHAPTERS = ("Notebook", "Code cells", "Compared", "Differ")
+DEVICES = {"standin": "Stand-in", "cuda": "GPU"}
+"""The ledger's columns, each beside the CPU, and their names on the page."""
+
+OPERATORS = ("Operator", "Calls", *DEVICES.values(), "Values", "Gradients", "Ties")
+CHAPTERS = ("Notebook", "Code cells", "Compared", *DEVICES.values())
 TESTS = ("Tests of the operators", "Passed", "Failed", "Skipped")
 
 
@@ -43,17 +45,35 @@ class Ledger(SphinxDirective):
 
 def shown(ledger: Mapping, root: Path, docname: str) -> Iterator[nodes.Node]:
     """The ledger on the page `docname` of the book in `root`."""
-    if ledger["machine"] is None:
+    if ledger["cuda"] is None:
         yield not_yet()
+    columns = {device: ledger[device] for device in DEVICES if ledger[device]}
+    for device, column in columns.items():
+        yield from warnings(DEVICES[device], column, root)
+    if not columns:
         return
-    yield from warnings(ledger, root)
-    yield table(list(ledger["machine"].items()), "Measured on", "g3-machine")
-    yield from tests(ledger["tests"])
-    yield operators(ledger["operators"])
-    yield from differences(ledger["operators"])
-    if ledger["notebooks"]:
-        yield chapters(ledger["notebooks"], root, docname)
-        yield from cells(ledger["notebooks"])
+    yield machines(columns)
+    yield from tests([column["tests"] for column in columns.values()])
+    pages = by_name({device: column["operators"] for device, column in columns.items()})
+    yield operators(pages)
+    yield from differences(pages)
+    rows = {
+        device: {row["notebook"]: row for row in column["notebooks"]}
+        for device, column in columns.items()
+    }
+    if rows := by_name(rows):
+        yield chapters(rows, root, docname)
+        yield from cells(rows)
+
+
+Rows = Mapping[str, Mapping[str, Mapping]]
+"""What was found of an operator or a chapter, by its name and then by device."""
+
+
+def by_name(found: Rows) -> Rows:
+    """The same, by device and then by name."""
+    names = dict.fromkeys(name for rows in found.values() for name in rows)
+    return {name: {d: rows[name] for d, rows in found.items() if name in rows} for name in names}
 
 
 # ---- words around the tables
@@ -69,53 +89,79 @@ def not_yet() -> nodes.Node:
     )
 
 
-def warnings(ledger: Mapping, root: Path) -> Iterator[nodes.Node]:
-    if ledger["rehearsal"]:
-        words = "Both sides ran on the CPU: this tries the machinery, and says nothing of a GPU."
-        yield told("A rehearsal", words)
-    if changed := digest.changed(ledger, root):
+def warnings(name: str, column: Mapping, root: Path) -> Iterator[nodes.Node]:
+    if changed := digest.changed(column, root):
         words = f"Since then these have changed: {', '.join(changed)}. What follows is of before."
-        yield told("Older than the book", words)
-    if ledger["lost"]:
-        words = f"The device was lost, and later calls were not repeated: {ledger['lost']}"
-        yield told("Broken off", words)
+        yield told(f"{name}: older than the book", words)
+    if column["lost"]:
+        words = f"The device was lost, and later calls were not repeated: {column['lost']}"
+        yield told(f"{name}: broken off", words)
 
 
 def told(title: str, words: str) -> nodes.topic:
     return nodes.topic("", nodes.title("", title), nodes.paragraph("", words))
 
 
+def machines(columns: Mapping[str, Mapping]) -> nodes.table:
+    facts = dict.fromkeys(fact for column in columns.values() for fact in column["machine"])
+    rows = [
+        [fact, *(column["machine"].get(fact, "–") for column in columns.values())] for fact in facts
+    ]
+    head = ("", *(DEVICES[device] for device in columns))
+    return table(rows, "Measured on", "g3-machine", head=head)
+
+
 # ---- the operators
 
 
-def tests(found: Mapping) -> Iterator[nodes.Node]:
+def tests(found: list[Mapping]) -> Iterator[nodes.Node]:
+    """Each device's own, and what ran beside the last of them on the CPU and without a device."""
+    outcomes = {}
+    for of_device in found:
+        outcomes |= of_device["devices"]
     rows = [
         [
             {"no device": "without a device"}.get(where, f"on {where}"),
             *(str(counts.get(outcome, 0)) for outcome in ("passed", "failed", "skipped")),
         ]
-        for where, counts in sorted(found["devices"].items())
+        for where, counts in sorted(outcomes.items())
     ]
     yield table(rows, "The tests", "g3-machine", head=TESTS)
-    if found["failures"]:
+    failures = [failure for of_device in found for failure in of_device["failures"]]
+    if failures:
         yield nodes.paragraph("", "Those that failed:")
         yield listed(
             [
                 nodes.literal("", failure["test"].rpartition("/")[2]),
                 nodes.Text(f": {failure['what']}"),
             ]
-            for failure in found["failures"]
+            for failure in failures
         )
 
 
-def operators(pages: Mapping[str, Mapping]) -> nodes.table:
+def operators(pages: Rows) -> nodes.table:
     """A row for each, and one for all; on a phone the last column is not shown."""
+    groups = {name: [found] for name, found in pages.items()}
     rows = []
-    for name, group in [*((name, [page]) for name, page in pages.items()), ("All", pages.values())]:
-        calls, differ, ties = (f"{sum(page[count] for page in group):,}" for count in COUNTED)
-        gaps = (largest(group, kind) for kind in ("value", "gradient"))
-        rows.append([nodes.inline("", "", *breakable(name)), calls, differ, *gaps, ties])
+    for name, group in (groups | {"All": list(pages.values())}).items():
+        calls = sum(max(page["compared"] for page in found.values()) for found in group)
+        on_gpu = [found["cuda"] for found in group if "cuda" in found]
+        rows.append(
+            [
+                nodes.inline("", "", *breakable(name)),
+                f"{calls:,}",
+                *(count(group, device, lambda page: page["differing"]) for device in DEVICES),
+                *(largest(on_gpu, kind) for kind in ("value", "gradient")),
+                count(group, "cuda", lambda page: page["ties"]),
+            ]
+        )
     return table(rows, "The operators, differences in eps", "g3-status", head=OPERATORS)
+
+
+def count(group: Iterable[Mapping], device: str, number: Callable[[Mapping], int]) -> str:
+    """The sum over what a device has answered; a dash where it has answered nothing."""
+    found = [number(pages[device]) for pages in group if device in pages]
+    return f"{sum(found):,}" if found else "–"
 
 
 def largest(pages: Iterable[Mapping], kind: str) -> str:
@@ -132,12 +178,14 @@ def largest(pages: Iterable[Mapping], kind: str) -> str:
     return "∞" if most == float("inf") else f"{most:,.0f}" if most >= 100 else f"{most:.3g}"
 
 
-def differences(pages: Mapping[str, Mapping]) -> Iterator[nodes.Node]:
+def differences(pages: Rows) -> Iterator[nodes.Node]:
     """Each operator's first differences, with the test that showed them and the reason."""
     items = [
-        [nodes.literal("", name), nodes.Text(f", {place(note)}: {note['what']}; {note['why']} ("),
+        [nodes.literal("", name),
+         nodes.Text(f", {DEVICES[device]}, {place(note)}: {note['what']}; {note['why']} ("),
          test_name(note), nodes.Text(")")]
-        for name, page in pages.items()
+        for name, found in pages.items()
+        for device, page in found.items()
         for note in page["differences"]
     ]  # fmt: skip
     if items:
@@ -166,14 +214,13 @@ def place(note: Mapping) -> str:
 # ---- the chapters
 
 
-def chapters(rows: list[Mapping], root: Path, docname: str) -> nodes.table:
-    found = [
-        [
-            link(row["notebook"], root, docname),
-            *map(str, (row["cells"], row["compared"], differing(row))),
-        ]
-        for row in rows
-    ]
+def chapters(rows: Rows, root: Path, docname: str) -> nodes.table:
+    found = []
+    for name, on in rows.items():
+        run = next(iter(on.values()))
+        differ = [count([on], device, lambda row: len(row["differing"])) for device in DEVICES]
+        counts = map(str, (run["cells"], run["compared"]))
+        found.append([link(name, root, docname), *counts, *differ])
     return table(found, "The chapters", "g3-machine", head=CHAPTERS)
 
 
@@ -193,17 +240,14 @@ def link(notebook: str, root: Path, docname: str) -> nodes.Node:
     )
 
 
-def differing(row: Mapping) -> int:
-    return len(row["differing"])
-
-
-def cells(rows: list[Mapping]) -> Iterator[nodes.Node]:
-    """Each cell that prints something else on the device, with the reason."""
+def cells(rows: Rows) -> Iterator[nodes.Node]:
+    """Each cell that prints something else on a device, with the reason."""
     items = [
-        [nodes.Text(f"{row['notebook']}, code cell {cell['cell']}: on the CPU "),
-         nodes.literal("", cell["cpu"]), nodes.Text(", there "), nodes.literal("", cell["device"]),
-         nodes.Text(f"; {cell['why']}")]
-        for row in rows
+        [nodes.Text(f"{name}, code cell {cell['cell']}: on the CPU "),
+         nodes.literal("", cell["cpu"]), nodes.Text(f", {DEVICES[device]} "),
+         nodes.literal("", cell["device"]), nodes.Text(f"; {cell['why']}")]
+        for name, found in rows.items()
+        for device, row in found.items()
         for cell in row["differing"]
     ]  # fmt: skip
     if items:
