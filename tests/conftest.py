@@ -10,13 +10,7 @@ import os
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
-from tests.needs import (
-    SEARCH,
-    need,
-    no_compiler,
-    no_program,
-    pytest_terminal_summary,  # noqa: F401 (pytest looks for it here)
-)
+from tests.needs import need, no_compiler, no_program, pytest_terminal_summary  # noqa: F401
 
 OPERATORS = [
     "indexing",
