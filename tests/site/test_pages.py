@@ -25,6 +25,7 @@ def test_page(browser, book, name):
         visit.read_formulas()
         visit.check_access()
         visit.draw_figures()
+        visit.swap_stills()
         visit.mount_widgets()
         visit.switch_theme()
         visit.check_access()
@@ -135,6 +136,11 @@ BROKEN = {
         ),
         "figure f did not follow its slider",
     ),
+    "stills that stay": (
+        "<figure class=g3-picture><div class=g3-slider><input type=range max=3 aria-label=n></div>"
+        "<div class=g3-still>one</div><div class=g3-still hidden>two</div></figure>",
+        "the slider n does not swap its stills",
+    ),
     "formula left as LaTeX": (r"<p>\(x^2\)</p>", "a formula that is not shown"),
 }
 
@@ -148,6 +154,7 @@ def test_broken_page_is_noticed(browser, tmp_path, body, message):
         visit.read_formulas()
         visit.check_access()
         visit.draw_figures()
+        visit.swap_stills()
         visit.measure_width()
         assert any(message in fault for fault in visit.faults), visit.faults
 

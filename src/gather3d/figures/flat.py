@@ -336,7 +336,7 @@ def _paint(figure: Picture, axes: Axes, layers: list[Layer]) -> None:
         legend = figure.legend(loc="outside upper left", ncols=columns)
         for mark in legend.legend_handles:
             mark.set_alpha(1)
-            if isinstance(mark, Line2D) and mark.get_linestyle() == "None":
+            if isinstance(mark, Line2D) and mark.get_linestyle().lower() == "none":
                 mark.set_markersize(_IN_LEGEND)
         if columns == 1 or legend.get_window_extent().width <= WIDTH:
             break
