@@ -201,22 +201,30 @@
     const words = document.createElement("span");
     const range = document.createElement("input");
     Object.assign(range, { type: "range", min: 0, max: labels.length - 1, step: 1, autocomplete: "off", value: active });
-    const go = (step) => {
-      figure.slider.step = step;
-      words.textContent = `${prefix}${labels[step]}`;
-      range.setAttribute("aria-valuetext", labels[step]);
-    };
-    go(active);
     range.setAttribute("aria-label", (prefix || "step").replace(/[:\s]+$/, ""));
-    range.addEventListener("input", () => {
-      go(range.valueAsNumber);
-      if ("drawn" in figure.element.dataset) go_to(figure, figure.slider.step);
-    });
     const control = document.createElement("div");
     control.className = "g3-slider";
-    control.dataset.poster = words.textContent; // for print
     control.append(words, range);
+    wake(control, prefix, labels, (step) => {
+      figure.slider.step = step;
+      if ("drawn" in figure.element.dataset) go_to(figure, step);
+    });
+    control.dataset.poster = words.textContent; // for print
     figure.element.prepend(control);
+  }
+
+  // A control of a few steps: its words say where it stands.
+  function wake(control, prefix, labels, go_to_step) {
+    const [words, range] = control.children;
+    const go = () => {
+      const step = range.valueAsNumber;
+      words.textContent = `${prefix}${labels[step]}`;
+      range.setAttribute("aria-valuetext", labels[step]);
+      go_to_step(step);
+    };
+    range.addEventListener("input", go);
+    range.disabled = false;
+    go();
   }
 
   function go_to(figure, step) {
@@ -266,6 +274,14 @@
     for (const event of TOUCHES) element.addEventListener(event, () => touch(figure), { passive: true });
     figures.push(figure);
     observer.observe(element);
+  }
+
+  // The stills of a flat picture are part of the page: one of them is seen.
+  for (const control of document.querySelectorAll(".g3-picture > .g3-slider")) {
+    const stills = [...control.parentElement.querySelectorAll(".g3-still")];
+    wake(control, control.dataset.prefix, stills.map((still) => still.dataset.label), (step) => {
+      stills.forEach((still, k) => { still.hidden = k !== step; });
+    });
   }
 
   if (figures.length) {

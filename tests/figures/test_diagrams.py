@@ -192,20 +192,6 @@ def test_a_sparse_matrix_with_the_same_place_twice_shows_the_sum():
     assert cells(figures.matrix(m, **WORDS)) == {"m:0,1": "3"}
 
 
-def test_a_large_matrix_is_a_plot_of_dots():
-    diagram = figures.matrix(torch.eye(300).to_sparse(), **WORDS)
-    assert cells(diagram) == {}
-    dots = re.findall(r"M([\d.]+) ([\d.]+)h", diagram.svg)
-    assert all(x == y for x, y in dots)  # on the diagonal
-    assert len(dots) == 180  # of 300: a dot is two pixels wide, the picture 360
-    assert "300 nonzeros" in diagram.svg
-    some = torch.sparse_coo_tensor([[7], [95]], [1.0], (50, 100), check_invariants=True)
-    ((x, y),) = re.findall(r"M([\d.]+) ([\d.]+)h", figures.matrix(some, **WORDS).svg)
-    assert (float(x), float(y)) == pytest.approx((95 * 3.6, 7 * 3.6), abs=0.1)
-    full = figures.matrix(torch.ones(600, 600), **WORDS)
-    assert len(full.svg) < 800_000 and "360000 nonzeros, 100 %" in full.svg
-
-
 def test_tensors_of_three_dimensions_are_slabs():
     volume = torch.arange(12).reshape(2, 2, 3)
     diagram = figures.tensors({"v": volume}, mark={"v": [(1, 0, 2)]}, **WORDS)

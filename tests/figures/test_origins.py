@@ -169,27 +169,29 @@ def test_a_large_table_is_an_image_of_its_reads():
     figure = figures.sources(lambda x: x.gather(1, index), [30, 20])
     wanted = np.zeros((30, 20))
     np.add.at(wanted, (np.arange(30)[:, None], index.numpy()), 1)
-    assert np.array_equal(figure.data[0].z, wanted)
-    assert figure.layout.yaxis.title.text == "row" and figure.layout.xaxis.title.text == "column"
-    assert figure.layout.meta["caption"].startswith("Reads columns chosen by an index in every row")
-    assert figure.layout.meta["alt"].startswith("How often each of 600 inputs is read.")
+    axes = figure.axes[0]
+    assert np.array_equal(axes.images[0].get_array(), wanted)
+    assert axes.get_ylabel() == "row" and axes.get_xlabel() == "column"
+    assert figure.caption.startswith("Reads columns chosen by an index in every row")
+    assert figure.alt.startswith("How often each of 600 inputs is read.")
 
 
 def test_a_long_line_is_folded_into_cache_lines():
     figure = figures.sources(lambda x: x[::16], [100])
-    shown = np.asarray(figure.data[0].z, dtype=float)
+    shown = figure.axes[0].images[0].get_array().filled(np.nan)
     assert shown.shape == (7, 16) and np.isnan(shown[6, 4:]).all()
     assert (shown[:, 0] == 1).all() and np.nansum(shown) == 7
     halves = figures.sources(lambda x: x[::16], [100], dtype=torch.float64)
-    assert np.asarray(halves.data[0].z).shape == (13, 8)
+    assert halves.axes[0].images[0].get_array().shape == (13, 8)
 
 
 def test_two_tables_share_a_scale():
     figure = figures.sources(
         lambda x: x[:, [0, 0]], [20, 20], compare=lambda x: x[[0, 0]], titles=("a", "b")
     )
-    assert [heat.zmax for heat in figure.data] == [2, 2]
-    assert np.array_equal(np.asarray(figure.data[0].z).T, figure.data[1].z)
+    first, second = (axes.images[0] for axes in figure.axes[:2])
+    assert first.get_clim() == second.get_clim() == (0, 2)
+    assert np.array_equal(first.get_array().T, second.get_array())
 
 
 def test_a_volume_shows_the_voxels_that_are_read():

@@ -42,6 +42,8 @@ def test_the_operators_load_nothing_that_draws():
     assert not {"plotly", "ipywidgets", "matplotlib", "gather3d.figures"} & modules
 
 
-def test_figures_need_neither_pandas_nor_plotly_express():
+def test_figures_need_neither_pandas_nor_state_of_their_own():
+    """Neither plotly.express nor pyplot, which keeps figures and chooses a window to draw in."""
     modules = loaded_by("import gather3d.figures")
-    assert not {"pandas", "plotly.express", "matplotlib"} & modules
+    assert not {"pandas", "plotly.express", "matplotlib.pyplot"} & modules
+    assert {"plotly", "matplotlib"} <= modules

@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 
 from gather3d import figures
@@ -60,14 +61,36 @@ def test_charts_and_images_share_axes_and_limits():
     def curve(power):
         return figures.chart(figures.line([1, 2, 3], [1, 2**power, 3**power]), **WORDS)
 
-    figure = figures.slider(curve, [1, 3], "power", **WORDS).figure
-    assert figure.layout.yaxis.range[1] > 27 and figure.layout.xaxis.range[1] > 3
+    pictures = figures.slider(curve, [1, 3], "power", **WORDS).pictures
+    limits = {(picture.axes[0].get_xlim(), picture.axes[0].get_ylim()) for picture in pictures}
+    ((left, right), (low, high)) = limits.pop()
+    assert not limits and left < 1 and right > 3 and low < 1 and high > 27
 
     def slice_(k):
-        return figures.image(torch.full((3, 3), float(k)), **WORDS)
+        return figures.image(torch.arange(3.0)[:, None] * k, **WORDS)
 
-    image = figures.slider(slice_, [0, 5], "slice", **WORDS).figure
-    assert (image.data[0].zmin, image.data[0].zmax) == (0, 5)
+    stills = figures.slider(slice_, [1, 5], "slice", **WORDS).pictures
+    assert {still.axes[0].images[0].get_clim() for still in stills} == {(0, 10)}
+    assert {still.axes[0].get_ylim() for still in stills} == {(2.5, -0.5)}  # row 0 is on top
+
+
+def test_stills_have_one_size_and_one_is_seen():
+    def curve(scale):
+        return figures.chart(figures.line([0, 1], [0, 10.0**scale]), **WORDS)
+
+    slider = figures.slider(curve, [1, 2, 3], "scale", "m", start=2, **WORDS)
+    page = BeautifulSoup(slider.form()["text/html"], "html.parser")
+    assert len({svg["viewbox"] for svg in page.select("svg")}) == 1
+    stills = page.select(".g3-still")
+    assert [still.has_attr("hidden") for still in stills] == [True, False, True]
+    assert [still["data-label"] for still in stills] == ["1 m", "2 m", "3 m"]
+    assert stills[1].svg["aria-label"] == "What it shows. (scale: 2 m)"
+    control = page.select_one("input")
+    assert (control["min"], control["max"], control["value"]) == ("0", "2", "1")
+    assert control.has_attr("disabled")  # until a script is there that moves it
+    assert page.select_one("figcaption").get_text() == "What to notice."
+    names = [tag["id"] for tag in page.select("[id]")]
+    assert len(set(names)) == len(names)
 
 
 def test_refusals_name_the_argument():
@@ -78,13 +101,19 @@ def test_refusals_name_the_argument():
     with pytest.raises(ValueError, match="start: got 7"):
         figures.slider(draw, [1.0, 2.0], "radius", start=7, **WORDS)
     with pytest.raises(ValueError, match="draw: got a int for 1"):
-        _ = figures.slider(lambda value: 3, [1, 2], "n", **WORDS).figure
+        figures.slider(lambda value: 3, [1, 2], "n", **WORDS)
 
     def unlike(n):
-        return figures.chart(*[figures.line([0, 1], [0, 1])] * n, **WORDS)
+        return figures.scene(*[figures.points([[0, 0, 0], [1, 1, n]])] * n, **WORDS)
 
     with pytest.raises(ValueError, match=r"draw: gave layers .* for 2"):
         _ = figures.slider(unlike, [1, 2], "n", **WORDS).figure
+
+    def mixed(n):
+        return unlike(1) if n == 1 else figures.chart(figures.line([0], [1]), **WORDS)
+
+    with pytest.raises(ValueError, match="draw: got a Picture for 2, wanted a Scene as for 1"):
+        _ = figures.slider(mixed, [1, 2], "n", **WORDS).figure
 
 
 def test_the_live_control_draws_the_value_that_it_stands_on():
@@ -101,24 +130,33 @@ def test_the_live_control_draws_the_value_that_it_stands_on():
     assert control.label == "3" and drawn[-1] == 3.0
 
 
-def test_a_notebook_gets_both_forms():
+FORMS = {
+    PLOTLY: "figures.scene(figures.points([[0, 0, 0], [1, 2, n]]), **words)",
+    "text/html": "figures.chart(figures.line([0, 1, 2], [0, 1, n]), **words)",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_notebook_gets_both_forms(form):
     source = (
         "from gather3d import figures\n"
         "words = {'caption': 'What to notice.', 'alt': 'What it shows.'}\n"
         "def draw(n):\n"
-        "    return figures.chart(figures.line([0, 1, 2], [0, 1, n]), **words)\n"
+        f"    return {FORMS[form]}\n"
         "figures.slider(draw, [1, 2, 3], 'n', **words)"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     data = output["data"]
-    assert {PLOTLY, WIDGET, "text/plain"} <= set(data)
+    assert set(data) == {form, WIDGET, "text/plain"}
     assert data["text/plain"] == "Slider: n, 3 values: What it shows."
-    assert data[PLOTLY]["layout"]["meta"] == {"caption": "What to notice.", "alt": "What it shows."}
-    assert len(data[PLOTLY]["frames"]) == 3
+    if form == PLOTLY:
+        assert data[form]["layout"]["meta"] == WORDS
+        assert len(data[form]["frames"]) == 3
+    assert len(json.dumps(data[form])) < 20_000
     state = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert data[WIDGET]["model_id"] in state
     (live,) = [m for m in state.values() if m["model_name"] == "OutputModel"]
-    assert PLOTLY in live["state"]["outputs"][0]["data"]
-    assert len(json.dumps(data[PLOTLY])) < 12_000
+    assert form in live["state"]["outputs"][0]["data"]
+    assert any(m["state"].get("value") == "What to notice." for m in state.values())

@@ -40,6 +40,7 @@ NEEDED = {  # to import, to install; none of them brings or changes torch
     "nbclient": "nbclient",
     "ipykernel": "ipykernel",
     "cloudpickle": "cloudpickle",
+    "matplotlib": "matplotlib",
     "plotly": "plotly",
     "ipywidgets": "ipywidgets",
     "anywidget": "anywidget",

@@ -239,6 +239,18 @@ class Visit:
                 return
         self.faults.append(f"figure {name} did not follow its slider")
 
+    def swap_stills(self) -> None:
+        """Each slider of a flat picture answers to the keyboard: another still is seen."""
+        for control in self.page.locator(".g3-picture > .g3-slider input").all():
+            name = control.get_attribute("aria-label")
+            stills = control.locator("xpath=../../*[contains(@class, 'g3-still')]")
+            seen = stills.evaluate_all("all => all.map((still) => still.checkVisibility())")
+            last = control.input_value() == control.get_attribute("max")
+            control.press("ArrowLeft" if last else "ArrowRight")
+            now = stills.evaluate_all("all => all.map((still) => still.checkVisibility())")
+            if sum(seen) != 1 or sum(now) != 1 or seen == now:
+                self.faults.append(f"the slider {name} does not swap its stills")
+
     def mount_widgets(self) -> None:
         """Scroll to every widget in turn: each is there, shows something, and answers to a key."""
         widgets = self.page.locator(".g3-widget")

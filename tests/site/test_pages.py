@@ -27,6 +27,7 @@ def test_page(browser, book, name):
         visit.measure_code()
         visit.check_access()
         visit.draw_figures()
+        visit.swap_stills()
         visit.mount_widgets()
         visit.check_focus()
         visit.switch_theme()
@@ -140,6 +141,11 @@ BROKEN = {
         "<img alt=i src='data:,'><script>fetch('/_figures/f.js')</script>",
         "loaded at rest: ",
     ),
+    "stills that stay": (
+        "<figure class=g3-picture><div class=g3-slider><input type=range max=3 aria-label=n></div>"
+        "<div class=g3-still>one</div><div class=g3-still hidden>two</div></figure>",
+        "the slider n does not swap its stills",
+    ),
     "formula left as LaTeX": (r"<p>\(x^2\)</p>", "a formula that is not shown"),
 }
 
@@ -155,6 +161,7 @@ def test_broken_page_is_noticed(browser, tmp_path, body, message):
         visit.measure_code()
         visit.check_access()
         visit.draw_figures()
+        visit.swap_stills()
         visit.measure_width()
         assert any(message in fault for fault in visit.faults), visit.faults
 

@@ -1,4 +1,4 @@
-"""Posters: what stands in a figure's place until a reader does something, and on paper."""
+"""Posters: what stands in a scene's place until a reader does something, and on paper."""
 
 import io
 import re
@@ -18,9 +18,10 @@ from .conftest import BUILT
 from .small_book import FIGURE, WORDS, SmallBook
 
 SLIDER = """\
-from gather3d.figures import chart, line, slider
+from gather3d.figures import points, scene, slider
 def draw(power):
-    return chart(line([1, 2, 3], [1, 2**power, 3**power]), caption="A curve.", alt="A curve.")
+    places = [[k, k**power, 0.0] for k in (1.0, 2.0, 3.0)]
+    return scene(points(places, size=9), caption="A curve.", alt="A curve.")
 slider(draw, [1, 2, 3], "power", start=2, caption="It bends.", alt="Three curves.")"""
 ALIKE = 0.3  # of what a picture shows: thin lines drawn at two densities differ by 0.2
 SETTLED = 700  # milliseconds in which a page would ask for what it wants
@@ -31,7 +32,7 @@ CHAPTERS = sorted(path.relative_to(BUILT).as_posix() for path in (BUILT / "noteb
 
 @pytest.fixture(scope="module")
 def small(browser, tmp_path_factory):
-    """A chapter with a scene, and below it a chart with a slider; built once."""
+    """A chapter with a figure, and below it a scene with a slider; built once."""
     book = SmallBook(tmp_path_factory.mktemp("posters"))
     book.chapter(FIGURE.format(WORDS), SLIDER)
     status, output = book.build()

@@ -3,8 +3,9 @@
 strict       warnings are errors, and a failed build does not pass when it is repeated
 execution    which cached outputs may be used; no page whose notebook was not executed
 figures      plotly outputs become <figure> elements whose data travels beside the page
+pictures     what matplotlib has drawn is part of the page, its images of numbers lie beside it
 widgets      widgets run without a kernel; a control that needs one is shown at rest (rest)
-posters      each figure as it looks before it is live, drawn by the machine's browser
+posters      each scene as it looks before it is live, drawn by the machine's browser
 registry     all figures of the book, from build to build
 images       image outputs have alt text
 mathml       formulas are turned into MathML when the book is built
@@ -35,6 +36,7 @@ from . import (
     ledger,
     mathml,
     page,
+    pictures,
     posters,
     registry,
     repository,
@@ -49,6 +51,7 @@ PARTS = (
     execution,
     registry,
     figures,
+    pictures,
     posters,
     images,
     widgets,

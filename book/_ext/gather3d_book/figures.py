@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html import HTML5Translator
 
-from . import beside, posters, registry
+from . import beside, pictures, posters, registry
 from .registry import CONTEXTS
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 PLOTLY_MIMETYPE = "application/vnd.plotly.v1+json"
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FOLDER = "_figures"
+CAPTION = '<p class="g3-caption">'  # how gather3d.figures begins that of a scene
 HEIGHT = 420  # pixels, where a figure does not say
 
 SCENE_TRACES = {
@@ -63,9 +64,16 @@ class FigureRenderer:
     def handle_mime(
         renderer: NbElementRenderer, data: MimeData, inline: bool
     ) -> list[nodes.Node] | None:
+        if data.mime_type == "text/html" and str(data.content).startswith(CAPTION):
+            return []  # in a notebook under the figure, on a page part of it
         if data.mime_type != PLOTLY_MIMETYPE or inline:
             return None
         return [figure_node(renderer, data)]
+
+
+def needs_no_kernel(outputs: dict) -> bool:
+    """Whether an output that has a live form has one for a page as well."""
+    return PLOTLY_MIMETYPE in outputs or pictures.is_picture(outputs)
 
 
 def figure_node(renderer: NbElementRenderer, data: MimeData) -> nodes.Node:

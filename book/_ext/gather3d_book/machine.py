@@ -7,7 +7,9 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("torch", "numpy", "scipy", "plotly", "ipywidgets", "anywidget", "jupyter-book")
+PACKAGES = (
+    "torch", "numpy", "scipy", "matplotlib", "plotly", "ipywidgets", "anywidget", "jupyter-book",
+)  # fmt: skip
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import nbformat
 from docutils import nodes
 from myst_nb.core.render import WIDGET_VIEW_MIMETYPE, MimeData, NbElementRenderer
 
-from .figures import PLOTLY_MIMETYPE
+from .figures import needs_no_kernel
 
 HOW_TO_RUN = "This needs Python: download this page as a notebook and run it to use it."
 DISPLAYS = {  # nothing to move
@@ -92,7 +92,7 @@ def bundle(
     """All forms of one output; MyST-NB keeps the best when it writes the page."""
     forms = nodes.container(nb_element="mime_bundle")
     for mime_type, content in output.data.items():
-        if mime_type == WIDGET_VIEW_MIMETYPE and PLOTLY_MIMETYPE in output.data:
+        if mime_type == WIDGET_VIEW_MIMETYPE and needs_no_kernel(output.data):
             continue
         inner = dataclasses.replace(
             data,

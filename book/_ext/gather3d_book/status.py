@@ -9,6 +9,7 @@ do. The page is made again whenever the table would say something else.
 """
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from .machine import machine
 
 HEAD = ("Notebook", "Code cells", "Text cells", "Figures", "Seconds", "Executed (UTC)", "Device")
 COUNTED = ("code", "text", "figures", "runtime")
-DRAWN = '<figure class="g3-diagram"'  # a figure of gather3d.figures that needs no plotly
+DRAWN = re.compile('<figure class="g3-(diagram|picture)"')  # figures that need no plotly
 
 
 def setup(app: Sphinx) -> None:
@@ -83,7 +84,7 @@ def source_cells(env: BuildEnvironment) -> list:
 
 
 def figures(doctree: nodes.document) -> int:
-    drawn = sum(node.astext().count(DRAWN) for node in doctree.findall(nodes.raw))
+    drawn = sum(len(DRAWN.findall(node.astext())) for node in doctree.findall(nodes.raw))
     return drawn + sum(1 for _ in doctree.findall(g3_figure))
 
 

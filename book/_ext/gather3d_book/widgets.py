@@ -51,7 +51,7 @@ from sphinx.util import logging
 from sphinx.writers.html import HTML5Translator
 
 from . import beside, rest
-from .figures import PLOTLY_MIMETYPE
+from .figures import needs_no_kernel
 from .widget_state import Models, code_files, of_notebook
 
 logger = logging.getLogger(__name__)
@@ -97,11 +97,11 @@ class WidgetRenderer:
 
 
 def has_figure(renderer: NbElementRenderer, data: MimeData) -> bool:
-    """Whether the output has a plotly form too, which a page then shows."""
+    """Whether the output has a form too that needs no kernel, which a page then shows."""
     if not isinstance(data.output_index, int):  # inside an Output widget, where rest.py chooses
         return False
     _, outputs = renderer.renderer.nb_client.code_cell_outputs(data.cell_index)
-    return PLOTLY_MIMETYPE in outputs[data.output_index].data
+    return needs_no_kernel(outputs[data.output_index].data)
 
 
 # ---- the parts of a displayed widget, in their order

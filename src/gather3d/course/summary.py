@@ -7,15 +7,19 @@ from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import plotly.graph_objects as go
+import matplotlib
+from matplotlib.ticker import MaxNLocator
 from nbgrader.api import Gradebook
 from nbgrader.api import SubmittedAssignment as Submitted
 
 from gather3d.figures import palette
+from gather3d.figures.picture import STYLE, Picture
 
 from .settings import course_directory
 
 PASSED, BY_HAND = "passed", "graded by a person"
+HATCHES = ("//", "\\\\", "xx", "--", "||", "++", "..")  # of the wrong turns, which are all red
+BARS, LETTER = 260, 6.5  # how wide the longest bar is at least, and a letter
 
 
 @dataclass(frozen=True)
@@ -180,8 +184,6 @@ def write(path: Path, kind: type, rows: list) -> None:
 def page(grades: list[Grade], exercises: list[Exercise]) -> str:
     """A page by itself: for each exercise how many passed, and who took which wrong turn."""
     counted = count(exercises)
-    figure = drawn(counted)
-    plot = figure.to_html(full_html=False, include_plotlyjs=True)
     rows = "".join(
         f"<tr><td>{html.escape(exercise)}</td><td>{html.escape(outcome)}</td>"
         f"<td>{number}</td><td>{html.escape(words)}</td></tr>"
@@ -198,8 +200,7 @@ def page(grades: list[Grade], exercises: list[Exercise]) -> str:
         "table{display:block;overflow-x:auto}li{margin:.3rem 0;overflow-wrap:anywhere}</style>"
         f"<h1>{students} students, {len(handed_in)} submissions</h1>"
         f"{looked_at(grades)}"
-        f'<div role="img" aria-label="For each exercise, how many students passed and which '
-        f'mistakes the others made; the table below has the numbers.">{plot}</div>'
+        f"{drawn(counted)._repr_html_()}"
         "<table><thead><tr><th>exercise</th><th>outcome</th><th>students</th>"
         f"<th>in words</th></tr></thead><tbody>{rows}</tbody></table></html>"
     )
@@ -233,39 +234,33 @@ def count(exercises: list[Exercise]) -> dict[str, Counter]:
     return counted
 
 
-def drawn(counted: dict[str, Counter]) -> go.Figure:
-    """One bar for each exercise, one piece for each outcome."""
+@matplotlib.rc_context(STYLE)
+def drawn(counted: dict[str, Counter]) -> Picture:
+    """One bar for each exercise, one piece for each outcome, named where there is room."""
     names = list(counted)
     outcomes = dict.fromkeys(o for counter in counted.values() for o, _ in counter)
     order = [PASSED, *(o for o in outcomes if o not in (PASSED, BY_HAND, "unsolved")), "unsolved"]
     order += [BY_HAND]
     roles = {PASSED: "result", "unsolved": "missing", BY_HAND: "context"}
-    figure = go.Figure()
+    figure = Picture(
+        "How many students passed each exercise, and which wrong turn the others took.",
+        "For each exercise, how many students passed and which mistakes the others made; the "
+        "table below has the numbers.",
+        height=120 + 42 * len(names),
+    )
+    axes, done = figure.subplots(), [0] * len(names)
+    most = max((sum(counter.values()) for counter in counted.values()), default=1)
     for number, outcome in enumerate(o for o in order if o in outcomes):
         counts = [sum(n for (o, _), n in counted[name].items() if o == outcome) for name in names]
-        figure.add_bar(
-            name=outcome,
-            y=names,
-            x=counts,
-            orientation="h",
-            marker={
-                "color": palette.colour(roles.get(outcome, "wrong")),
-                "pattern": {
-                    "shape": "" if outcome in roles else "/\\x-|+."[number % 7],
-                    "fgopacity": 0.3,
-                },
-                "line": {"color": "white", "width": 1},
-            },
-            text=[outcome if n else "" for n in counts],
-        )
-    figure.update_layout(
-        barmode="stack",
-        height=120 + 42 * len(names),
-        xaxis={"title": "students", "dtick": max(1, len(names) // 10)},
-        yaxis={"autorange": "reversed"},
-        showlegend=False,
-        margin={"l": 10, "r": 10, "t": 10},
-        template="plotly_white",
-    )
-    figure.update_yaxes(automargin=True)
+        own = palette.colour(roles.get(outcome, "wrong"))
+        hatch = None if outcome in roles else HATCHES[number % len(HATCHES)]
+        axes.barh(names, counts, left=done, facecolor=f"{own}40", edgecolor=own, hatch=hatch)
+        for row, (begin, count) in enumerate(zip(done, counts, strict=True)):
+            if LETTER * len(outcome) < BARS * count / most:
+                axes.annotate(outcome, (begin + count / 2, row), ha="center", va="center")
+        done = [begin + count for begin, count in zip(done, counts, strict=True)]
+    axes.set(xlabel="students", xlim=(0, most))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(False, axis="y")
+    axes.invert_yaxis()
     return figure

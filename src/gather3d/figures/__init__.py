@@ -4,7 +4,7 @@ A picture is one call, made of layers, and never without words: `caption` says w
 `alt` what the picture shows.
 
     >>> import torch
-    >>> from gather3d.figures import arrows, points, reads, scene
+    >>> from gather3d.figures import arrows, chart, line, points, reads, scene
 
     In space, with plotly:
 
@@ -16,6 +16,12 @@ A picture is one call, made of layers, and never without words: `caption` says w
     ...     caption="One query, and the point nearest to it.",
     ...     alt="A hundred points in a box; an arrow from the middle to one of them.",
     ... )
+
+    In the plane, with matplotlib:
+
+    >>> curve = chart(line([1, 2, 3], [1, 4, 9]), caption="It bends.", alt="A rising curve.")
+    >>> curve.axes[0].set_ylim(0, 10)
+    (0.0, 10.0)
 
     As cells, with SVG:
 
@@ -40,11 +46,13 @@ green, missing grey, wrong red; and "context" for the rest. The values are in `p
 """
 
 from .diagrams import matrix, reads, table, tape, tensors, writes
-from .layers import arrows, bars, cubes, line, markers, mesh, points, segments, wire
+from .flat import chart, image, images, roofline
+from .layers import arrows, cubes, mesh, points, segments, wire
 from .listing import source
+from .marks import bars, line, markers
 from .origins import sources
-from .plots import chart, image, images, roofline, scene
 from .sliders import slider
+from .spaces import scene
 
 __all__ = [
     "arrows",

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .flat import spy
 from .inputs import described
 from .palette import colour, css
-from .svg import Canvas, Diagram, _n, code
+from .picture import Picture
+from .svg import Canvas, Diagram, _n, code, html_table, say
 
 CELL = 32  # the height of a cell
 _WRAP = 480  # where a row of grids ends
@@ -154,8 +156,8 @@ def matrix(
     role: str = "index",
     row_labels: Sequence[str] | None = None,
     column_labels: Sequence[str] | None = None,
-) -> Diagram:
-    """A small matrix as a grid, its nonzeros filled; a large one (over 40 × 40) as dots.
+) -> Diagram | Picture:
+    """A small matrix as a grid, its nonzeros filled; a large one (over 40 × 40) as spots.
 
     A value that is not 1 is printed in its cell where there is room.
 
@@ -185,11 +187,11 @@ def matrix(
     sparse = (sparse if sparse.layout == torch.sparse_coo else sparse.to_sparse_coo()).coalesce()
     keep = sparse.values() != 0
     places, values = sparse.indices()[:, keep], sparse.values()[keep]
-    canvas = Canvas()
     if max(m.shape) > 40:
-        _spy(canvas, places, m.shape, role)
-    else:
-        _cells_of_matrix(canvas, places, values, m.shape, role, row_labels, column_labels)
+        words = {"caption": caption, "alt": alt, "rows": rows, "columns": columns}
+        return spy(places.numpy(), tuple(m.shape), role=role, **words)
+    canvas = Canvas()
+    _cells_of_matrix(canvas, places, values, m.shape, role, row_labels, column_labels)
     middle_x, middle_y = (canvas.left + canvas.right) / 2, (canvas.top + canvas.bottom) / 2
     canvas.text(middle_x, canvas.top - 12, f"{columns} ({m.shape[1]})")
     canvas.text(canvas.left - 12, middle_y, f"{rows} ({m.shape[0]})", turn=True)
@@ -339,25 +341,14 @@ class Table:
     caption: str
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{code(str(c))}</th>' for c in self.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f'<th scope="row">{code(_say(v))}</th>' if k == 0 else f"<td>{code(_say(v))}</td>"
-                for k, v in enumerate(row)
-            )
-            + "</tr>"
-            for row in self.rows
-        )
         return (
             '<figure class="g3-table"><div class="g3-scroll" style="overflow-x:auto" tabindex="0" '
-            f'role="group" aria-label="table"><table class="table"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            f'role="group" aria-label="table">{html_table(self.columns, self.rows)}</div>'
             f"<figcaption>{code(self.caption)}</figcaption></figure>"
         )
 
     def __repr__(self) -> str:
-        return _text_table(self.columns, [[_say(v) for v in row] for row in self.rows])
+        return _text_table(self.columns, [[say(v) for v in row] for row in self.rows])
 
 
 def table(data: list[dict[str, Any]] | dict[str, Sequence[Any]], *, caption: str) -> Table:
@@ -724,12 +715,6 @@ def _word(value: Any) -> str:
     return text.replace("-", "−")
 
 
-def _say(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _text_table(columns: list[str], rows: list[list[str]]) -> str:
     lines = [columns, *rows]
     widths = [max(len(str(line[k])) for line in lines) for k in range(len(columns))]
@@ -761,16 +746,3 @@ def _cells_of_matrix(canvas, places, values, shape, role, row_labels, column_lab
     for j in range(0, columns, 1 if column_labels else step):
         label = column_labels[j] if column_labels else str(j)
         canvas.text((j + 0.5) * side, -9, label, "tiny")
-
-
-def _spy(canvas, places, shape, role) -> None:
-    """Dots for the nonzeros. Those that fall on the same spot of the screen are drawn once."""
-    rows, columns = shape
-    scale = 360 / max(rows, columns)
-    step = max(scale, 2)  # of the raster that dots lie on
-    spots = (places.double() * scale / step).floor().T.unique(dim=0) * step
-    dot = min(step, 6)
-    width, height = max(columns * scale, step), max(rows * scale, step)
-    path = "".join(f"M{_n(x)} {_n(y)}h{_n(dot)}v{_n(dot)}h-{_n(dot)}z" for y, x in spots.tolist())
-    canvas.outline(0, 0, width, height, heavy=1)
-    canvas.add(f'<path d="{path}" style="fill:{css(role)}"/>')

@@ -94,3 +94,24 @@ def evenly(count: int, limit: int) -> np.ndarray:
     if count <= limit:
         return np.arange(count)
     return np.linspace(0, count - 1, limit).round().astype(np.int64)
+
+
+def entry(name: str | None, things: str, drawn: int, total: int) -> str | None:
+    """A layer's entry in the legend, which admits it when not everything is drawn.
+
+    Example:
+        >>> entry("scan", "points", 4_000, 70_000)
+        'scan: 4,000 of 70,000'
+    """
+    return f"{name or things}: {drawn:,} of {total:,}" if drawn < total else name
+
+
+def own_colours(colors: Any, total: int) -> np.ndarray:
+    """Colours `[total, 3]`, 0 to 255 (or 0 to 1 if floats), as "#rrggbb"."""
+    rgb = numbers(colors, "colors")
+    if rgb.shape != (total, 3):
+        raise ValueError(f"colors: got shape {list(rgb.shape)}, wanted [{total}, 3]")
+    if rgb.dtype.kind == "f":
+        rgb = (rgb * 255).round()
+    rgb = rgb.clip(0, 255).astype(np.int64)
+    return np.array([f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rgb])

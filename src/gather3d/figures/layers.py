@@ -1,6 +1,6 @@
-"""What a picture is made of: each function turns tensors into one layer, a plotly trace.
+"""What a picture in space is made of: each function turns tensors into one layer, a plotly trace.
 
-Layers in space go into `scene`; layers in the plane go into `chart`, or over an `image`.
+Layers go into `scene`; `segments` and `arrows` of two columns, into `chart` and over an `image`.
 Positions are x, y, z in metres. (Voxel coordinates are z, y, x: turn them round first,
 `centres = (coords[:, [3, 2, 1]] + 0.5) * voxel_size + origin`.)
 """
@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .inputs import column, coordinates, evenly, numbers, shortened
+from .inputs import column, coordinates, entry, evenly, numbers, own_colours, shortened
+from .marks import Layer, path
 from .palette import DASHES, SCALE, SYMBOLS, colour
-
-# --- in space --------------------------------------------------------------------------------
 
 
 def points(
@@ -149,8 +148,8 @@ def segments(
     name: str | None = None,
     width: float = 3,
     opacity: float = 1.0,
-) -> go.Scatter3d | go.Scatter:
-    """A straight line from each start to its end, all in one trace.
+) -> go.Scatter3d | Layer:
+    """A straight line from each start to its end, all in one layer.
 
     Args:
         start: `[N, 3]` for a scene, `[N, 2]` for a chart or an image.
@@ -160,9 +159,9 @@ def segments(
         ValueError: the two shapes differ, or a coordinate is NaN.
     """
     start, end = _pair(start, end)
-    path = np.full((len(start), 3, start.shape[1]), np.nan)
-    path[:, 0], path[:, 1] = start, end
-    return _path(path.reshape(-1, start.shape[1]), role, name, width, opacity)
+    ends = np.full((len(start), 3, start.shape[1]), np.nan)
+    ends[:, 0], ends[:, 1] = start, end
+    return _path(ends.reshape(-1, start.shape[1]), role, name, width, opacity)
 
 
 def arrows(
@@ -174,13 +173,15 @@ def arrows(
     width: float = 3,
     head: float = 0.25,
     opacity: float = 1.0,
-) -> go.Scatter3d | go.Scatter:
-    """An arrow from each start to its end, all in one trace.
+    dash: str | None = None,
+) -> go.Scatter3d | Layer:
+    """An arrow from each start to its end, all in one layer.
 
     Args:
         start: `[N, 3]` for a scene, `[N, 2]` for a chart or an image.
         end: of the same shape.
         head: the head's length as a share of the arrow's (long arrows: of the median arrow's).
+        dash: "solid", "dot" or "dash", if not that of the role.
 
     Raises:
         ValueError: the two shapes differ, or a coordinate is NaN.
@@ -190,10 +191,10 @@ def arrows(
     length = np.linalg.norm(along, axis=1, keepdims=True)
     head = head * np.minimum(length, np.median(length)) / np.maximum(length, 1e-12)
     back, side = -along * head, _across(along) * head * 0.4
-    path = np.full((len(start), 6, start.shape[1]), np.nan)
-    path[:, 0], path[:, 1] = start, end
-    path[:, 2], path[:, 3], path[:, 4] = end + back + side, end, end + back - side
-    return _path(path.reshape(-1, start.shape[1]), role, name, width, opacity)
+    ends = np.full((len(start), 6, start.shape[1]), np.nan)
+    ends[:, 0], ends[:, 1] = start, end
+    ends[:, 2], ends[:, 3], ends[:, 4] = end + back + side, end, end + back - side
+    return _path(ends.reshape(-1, start.shape[1]), role, name, width, opacity, dash)
 
 
 def mesh(
@@ -238,112 +239,7 @@ def mesh(
     return _mesh(vertices, faces, False, opacity, look, naming)
 
 
-# --- in the plane ----------------------------------------------------------------------------
-
-
-def line(
-    x: Any,
-    y: Any,
-    *,
-    role: str = "source",
-    name: str | None = None,
-    width: float = 2,
-    dots: bool = False,
-) -> go.Scatter:
-    """A line through (x, y), with a dot at each value if `dots`."""
-    x, y = _xy(x, y)
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="lines+markers" if dots else "lines",
-        line={"color": colour(role), "width": width, "dash": DASHES[role]},
-        marker={"color": colour(role), "symbol": SYMBOLS[role], "size": 7},
-        **_naming(name, "values", len(x), len(x)),
-    )
-
-
-def bars(
-    x: Any,
-    y: Any,
-    *,
-    role: str = "source",
-    name: str | None = None,
-    text: list[str] | None = None,
-) -> go.Bar:
-    """A bar of height y at each x; x may be a list of words.
-
-    Args:
-        text: what to write on each bar.
-    """
-    y = numbers(y, "y")
-    x = list(x) if _is_words(x) else numbers(x, "x")
-    if y.ndim != 1 or len(x) != len(y):
-        raise ValueError(
-            f"x and y: got {len(x)} and {list(y.shape)} values, wanted as many of each"
-        )
-    hatch = {"missing": "/", "wrong": "x"}.get(role, "")
-    return go.Bar(
-        x=x if isinstance(x, list) else compact_axis(x),
-        y=compact_axis(y),
-        text=text,
-        marker={"color": colour(role), "pattern": {"shape": hatch}},
-        **_naming(name, "bars", len(y), len(y)),
-    )
-
-
-def markers(
-    x: Any,
-    y: Any,
-    values: Any = None,
-    *,
-    role: str = "source",
-    name: str | None = None,
-    size: float = 6,
-    limit: int = 4000,
-    colors: Any = None,
-    scale: str | list[str] = SCALE,
-    label: str = "",
-    limits: tuple[float, float] | None = None,
-    hover: list[str] | None = None,
-    opacity: float = 1.0,
-) -> go.Scatter:
-    """A marker at each (x, y): the flat sister of `points`, with the same arguments."""
-    x, y = _xy(x, y)
-    total = len(x)
-    keep = evenly(total, limit)
-    marker = _marker(total, keep, values, colors, role, size, scale, label, limits)
-    if values is None and colors is None:
-        marker["symbol"] = SYMBOLS[role]
-    return go.Scatter(
-        x=x[keep],
-        y=y[keep],
-        mode="markers",
-        marker=marker,
-        opacity=opacity,
-        **_naming(name, "points", len(keep), total),
-        **_hover(hover, keep, values is not None, label),
-    )
-
-
 # --- helpers ---------------------------------------------------------------------------------
-
-
-def compact_axis(values: np.ndarray) -> np.ndarray:
-    """Numbers along an axis, in float64: float32 would show 0.1 as 0.10000000149."""
-    return values.astype(np.float64) if values.dtype.kind == "f" else values
-
-
-def _xy(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    x, y = numbers(x, "x"), numbers(y, "y")
-    if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"x and y: got {list(x.shape)} and {list(y.shape)}, wanted [N] twice")
-    if len(x) == 0:
-        raise ValueError("x and y: got no values, wanted at least one")
-    return compact_axis(x), compact_axis(y)
-
-
-def _is_words(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and all(isinstance(word, str) for word in x)
 
 
 def _pair(start: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -365,18 +261,28 @@ def _across(along: np.ndarray) -> np.ndarray:
     return side / np.maximum(length, 1e-12) * np.linalg.norm(along, axis=1, keepdims=True)
 
 
-def _path(path: np.ndarray, role: str, name: str | None, width: float, opacity: float):
-    look = {
-        "mode": "lines",
-        "line": {"color": colour(role), "width": width, "dash": DASHES[role]},
-        "hoverinfo": "skip",
-        "opacity": opacity,
+def _path(
+    places: np.ndarray,
+    role: str,
+    name: str | None,
+    width: float,
+    opacity: float,
+    dash: str | None = None,
+) -> go.Scatter3d | Layer:
+    dash = dash or DASHES[role]
+    if places.shape[1] == 2:
+        return path(places, role, name, width, opacity, dash)
+    places = shortened(places)
+    return go.Scatter3d(
+        x=places[:, 0],
+        y=places[:, 1],
+        z=places[:, 2],
+        mode="lines",
+        line={"color": colour(role), "width": width, "dash": dash},
+        hoverinfo="skip",
+        opacity=opacity,
         **_naming(name, "lines", 1, 1),
-    }
-    path = shortened(path)
-    if path.shape[1] == 2:
-        return go.Scatter(x=path[:, 0], y=path[:, 1], **look)
-    return go.Scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], **look)
+    )
 
 
 def _mesh(
@@ -452,20 +358,10 @@ def _marker(total, keep, values, colors, role, size, scale, label, limits) -> di
             **_ends(limits, "cmin", "cmax"),
         }
     elif colors is not None:
-        marker["color"] = _own_colours(colors, total)[keep].tolist()
+        marker["color"] = own_colours(colors, total)[keep].tolist()
     else:
         marker["color"] = colour(role)
     return marker
-
-
-def _own_colours(colors: Any, total: int) -> np.ndarray:
-    rgb = numbers(colors, "colors")
-    if rgb.shape != (total, 3):
-        raise ValueError(f"colors: got shape {list(rgb.shape)}, wanted [{total}, 3]")
-    if rgb.dtype.kind == "f":
-        rgb = (rgb * 255).round()
-    rgb = rgb.clip(0, 255).astype(np.int64)
-    return np.array([f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rgb])
 
 
 def _bar(label: str) -> dict[str, Any]:
@@ -484,10 +380,9 @@ def _ends(limits: tuple[float, float] | None, low: str, high: str) -> dict[str, 
 
 
 def _naming(name: str | None, things: str, drawn: int, total: int) -> dict[str, Any]:
-    """The legend's entry, which admits it when not everything is drawn."""
-    if drawn < total:
-        name = f"{name or things}: {drawn:,} of {total:,}"
-    return {"name": name or things, "showlegend": name is not None}
+    """The legend's entry; plotly wants a name also where it shows none."""
+    shown = entry(name, things, drawn, total)
+    return {"name": shown or things, "showlegend": shown is not None}
 
 
 def _hover(hover: list[str] | None, keep: np.ndarray, valued: bool, label: str) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
 from ..indexing import Counts, Sources
 from ..indexing import sources as find
+from .flat import image, images
 from .inputs import described
 from .layers import cubes, points, wire
 from .palette import css
-from .plots import image, images, scene
+from .picture import Picture
+from .spaces import Scene, scene
 from .svg import Canvas, Diagram, _n
 
 FEW = 36  # cells of an input or an output that are drawn one by one, in one line
@@ -33,7 +35,7 @@ def sources(
     titles: tuple[str, str] = ("yours", "wanted"),
     caption: str | None = None,
     alt: str | None = None,
-) -> Diagram | go.Figure:
+) -> Diagram | Picture | Scene:
     """What a linear function reads: an arrow from each input to each output that reads it.
 
     Small tensors are drawn as they lie in memory, one cell after the other, numbered; an output
@@ -341,7 +343,7 @@ def _picture(
     names: Sequence[str] | None,
     caption: str,
     alt: str,
-) -> go.Figure:
+) -> Picture | Scene:
     times, axes = zip(*(_folded(one, per_line, names) for one in found), strict=True)
     words = {"caption": caption, "alt": alt}
     if times[0].ndim == 3:
@@ -370,7 +372,7 @@ def _folded(
     return times, tuple(names[d] for d in keep[-times.ndim :])
 
 
-def _volume(times: Sequence[Tensor], titles: tuple[str, str], caption: str, alt: str) -> go.Figure:
+def _volume(times: Sequence[Tensor], titles: tuple[str, str], caption: str, alt: str) -> Scene:
     """The voxels that are read, in a box that is the whole volume."""
     size = torch.tensor(times[0].shape).flip(0)
     box = wire(((size - 1) / 2)[None], tuple(size.tolist()), name="the whole input")
@@ -391,6 +393,6 @@ def _volume(times: Sequence[Tensor], titles: tuple[str, str], caption: str, alt:
     return scene(box, *layers, caption=caption, alt=alt, units="voxels")
 
 
-def _voxels(at: Tensor, values: Tensor | None = None, **look: object) -> go.Mesh3d | go.Scatter3d:
+def _voxels(at: Tensor, values: Tensor | None = None, **look: object) -> Any:
     xyz = at.flip(-1).double()  # (z, y, x) to x, y, z
     return cubes(xyz, 1, values, **look) if len(at) <= _VOXELS else points(xyz, values, **look)

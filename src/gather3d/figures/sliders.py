@@ -1,51 +1,57 @@
 """A figure with a slider, live where there is a kernel and still a slider where there is none.
 
 The same `draw` function serves both: with a kernel it is called when the slider moves; for a page
-without one its pictures are drawn beforehand and sent as the frames of one plotly figure.
+without one its pictures are drawn beforehand. Scenes are sent as the frames of one plotly figure,
+flat pictures as stills, of which one is seen.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
+from matplotlib.transforms import Bbox
 
 from .inputs import described
 from .palette import GRID, INDEX, INK
+from .picture import Picture, framed
 from .svg import code
 
-#: Room for the slider above its picture, in pixels.
+#: Room for the slider above a scene, in pixels.
 _HEAD = 90
 
 
-class Slider:
-    """What `slider` returns. `figure` is the form that needs no kernel."""
+class Slider(ABC):
+    """What `slider` returns: `Frames` of a scene, or `Stills` of a flat picture."""
 
     def __init__(
         self,
-        draw: Callable[[Any], go.Figure],
+        draw: Callable[[Any], Any],
         values: list,
         name: str,
         unit: str,
         start: int,
         meta: dict[str, str],
+        first: go.Figure | Picture,
     ) -> None:
         self._draw, self._values, self._name, self._unit = draw, values, name, unit
-        self._start, self._meta = start, meta
-        self._frozen: go.Figure | None = None
+        self._start, self._meta, self._first = start, meta, first
 
     @property
     def labels(self) -> list[str]:
         """The text of each step."""
         return [f"{_text(value)} {self._unit}".strip() for value in self._values]
 
-    @property
-    def figure(self) -> go.Figure:
-        """One plotly figure with a frame for each value."""
-        if self._frozen is None:
-            self._frozen = self._freeze()
-        return self._frozen
+    @abstractmethod
+    def form(self) -> dict[str, Any]:
+        """The form that needs no kernel, by its MIME type."""
+
+    @abstractmethod
+    def live(self, position: int) -> dict[str, Any]:
+        """The picture of one value, drawn now, in the axes that all values share."""
 
     def widget(self) -> ipywidgets.VBox:
         """A slider that calls `draw` when it moves, for a live kernel."""
@@ -62,9 +68,8 @@ class Slider:
         def redraw(change: dict | None = None) -> None:
             # Set, not captured with `with output:`. nbclient answers a capture on the channel on
             # which it waits for the cell's reply; it may miss the reply and sit out its timeout.
-            picture = _in_the_box_of(self.figure, self._picture(control.value))
             shown = {"output_type": "display_data", "metadata": {}}
-            output.outputs = ({**shown, "data": picture._repr_mimebundle_()},)
+            output.outputs = ({**shown, "data": self.live(control.value)},)
 
         control.observe(redraw, names="value")
         redraw()
@@ -72,26 +77,44 @@ class Slider:
         return ipywidgets.VBox([control, output, caption])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict:
-        bundle = {
-            "text/plain": repr(self),
-            "application/vnd.plotly.v1+json": self.figure.to_plotly_json(),
-        }
-        bundle["application/vnd.plotly.v1+json"]["config"] = {"responsive": True}
-        bundle.update(self.widget()._repr_mimebundle_())
-        bundle["text/plain"] = repr(self)
-        return bundle
+        return self.form() | self.widget()._repr_mimebundle_() | {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Slider: {self._name}, {len(self._values)} values: {self._meta['alt']}"
 
-    def _picture(self, position: int) -> go.Figure:
-        figure = self._draw(self._values[position])
-        if not isinstance(figure, go.Figure):
+    def _picture(self, position: int) -> Any:
+        picture, kind = self._draw(self._values[position]), type(self._first)
+        if not isinstance(picture, kind):
             raise ValueError(
-                f"draw: got a {type(figure).__name__} for {self._values[position]!r}, "
-                "wanted a plotly figure"
+                f"draw: got a {type(picture).__name__} for {self._values[position]!r}, "
+                f"wanted a {kind.__name__} as for {self._values[self._start]!r}"
             )
-        return figure
+        return picture
+
+    def _pictures(self) -> list:
+        return [
+            self._first if k == self._start else self._picture(k) for k in range(len(self._values))
+        ]
+
+
+class Frames(Slider):
+    """A scene for each value, as the frames of one plotly figure."""
+
+    _frozen: go.Figure | None = None
+
+    @property
+    def figure(self) -> go.Figure:
+        """One plotly figure with a frame for each value."""
+        if self._frozen is None:
+            self._frozen = self._freeze()
+        return self._frozen
+
+    def form(self) -> dict[str, Any]:
+        content = self.figure.to_plotly_json() | {"config": {"responsive": True}}
+        return {"application/vnd.plotly.v1+json": content}
+
+    def live(self, position: int) -> dict[str, Any]:
+        return _in_the_box_of(self.figure, self._picture(position))._repr_mimebundle_()
 
     def _check_layers(self, pictures: list[go.Figure]) -> None:
         wanted = [trace.type for trace in pictures[self._start].data]
@@ -104,9 +127,8 @@ class Slider:
                 )
 
     def _freeze(self) -> go.Figure:
-        pictures = [self._picture(k) for k in range(len(self._values))]
+        pictures = self._pictures()
         self._check_layers(pictures)
-        _share_axes(pictures)
         _share_scales(pictures)
         figures = [picture.to_plotly_json() for picture in pictures]
         _share_boxes(figures)
@@ -149,8 +171,45 @@ class Slider:
         )
 
 
+class Stills(Slider):
+    """A flat picture for each value, of which one is seen."""
+
+    _drawn: list[Picture] | None = None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """A picture for each value, all with the same axes and the same colours."""
+        if self._drawn is None:
+            self._drawn = self._pictures()
+            _share_limits(self._drawn)
+        return self._drawn
+
+    def form(self) -> dict[str, Any]:
+        box = Bbox.union([picture.box() for picture in self.pictures])
+        alts = [f"{self._meta['alt']} ({self._name}: {label})" for label in self.labels]
+        prefix, labels = escape(f"{self._name}: "), [escape(label) for label in self.labels]
+        stills = "".join(
+            f'<div class="g3-still" data-label="{label}"{"" if k == self._start else " hidden"}>'
+            f"{picture.svg(box, alts[k])}</div>"
+            for k, (picture, label) in enumerate(zip(self.pictures, labels, strict=True))
+        )
+        # a page's script wakes the control; where none runs, the first still is what there is
+        control = (
+            f'<div class="g3-slider" data-prefix="{prefix}"><span>{prefix}{labels[self._start]}'
+            f'</span><input type="range" min="0" max="{len(labels) - 1}" value="{self._start}" '
+            f'aria-label="{escape(self._name)}" aria-valuetext="{labels[self._start]}" '
+            'autocomplete="off" disabled></div>'
+        )
+        return {"text/html": framed(control + stills, self._meta["caption"])}
+
+    def live(self, position: int) -> dict[str, Any]:
+        picture = self._picture(position)
+        _share_limits([picture], self.pictures)
+        return {"text/html": picture.svg(), "text/plain": repr(picture)}
+
+
 def slider(
-    draw: Callable[[Any], go.Figure],
+    draw: Callable[[Any], go.Figure | Picture],
     values: Sequence[Any],
     name: str,
     unit: str = "",
@@ -162,7 +221,8 @@ def slider(
     """A picture that depends on one value, with a slider over a few values.
 
     Args:
-        draw: value → figure (`scene`, `chart`, `image` …), with the same layers for every value.
+        draw: value → picture (`scene`, `chart`, `image` …). Scenes have the same layers for every
+            value.
         values: the values, at least two; each is drawn once, so keep them few and light.
         name: of the slider.
         unit: after each value.
@@ -171,12 +231,13 @@ def slider(
         start: the value shown first; the first one if not given.
 
     Returns:
-        An object that a notebook shows as a live widget, and a page without a kernel as a plotly
-        figure with frames.
+        An object that a notebook shows as a live widget, and a page without a kernel as frames of
+        one plotly figure, or as stills under a plain control.
 
     Raises:
         ValueError: fewer than two values, two with the same text, a start that is not among them,
-            an empty caption or alt; when it is drawn: layers that differ from value to value.
+            an empty caption or alt, a `draw` that gives something else; when it is drawn: layers of
+            a scene that differ from value to value.
 
     Example:
         >>> from gather3d.figures import chart, line
@@ -195,7 +256,15 @@ def slider(
         raise ValueError(f"values: got {texts}, wanted values with different texts")
     if start is not None and start not in values:
         raise ValueError(f"start: got {start!r}, wanted one of {values}")
-    return Slider(draw, values, name, unit, values.index(start) if start is not None else 0, meta)
+    at = values.index(start) if start is not None else 0
+    first = draw(values[at])
+    if not isinstance(first, (go.Figure, Picture)):
+        raise ValueError(
+            f"draw: got a {type(first).__name__} for {values[at]!r}, wanted a scene, a chart or "
+            "images"
+        )
+    kind = Stills if isinstance(first, Picture) else Frames
+    return kind(draw, values, name, unit, at, meta, first)
 
 
 # --- helpers ---------------------------------------------------------------------------------
@@ -234,61 +303,52 @@ def _same(a: Any, b: Any) -> bool:
     return a == b
 
 
-def _share_axes(pictures: list[go.Figure]) -> None:
-    """The same axes at every value of a chart, so that what moves is what the value moves."""
-    if any(trace.type not in ("scatter", "bar") for trace in pictures[0].data):
-        return
-    for letter in "xy":
-        axes = [picture.layout[f"{letter}axis"] for picture in pictures]
-        values = [np.asarray(t[letter]) for picture in pictures for t in picture.data]
-        if any(v.dtype.kind not in "iuf" for v in values) or any(a.range for a in axes):
-            continue
-        flat = np.concatenate([v.ravel() for v in values]).astype(np.float64)
-        log = axes[0].type == "log"
-        flat = np.log10(flat[flat > 0]) if log else flat[np.isfinite(flat)]
-        if not flat.size:
-            continue
-        low, high = float(flat.min()), float(flat.max())
-        margin = 0.05 * (high - low) or 0.5
-        bars = any(trace.type == "bar" for trace in pictures[0].data)
-        if bars and letter == "x":
-            continue  # the width of a bar is plotly's to choose
-        if bars and not log:
-            low, high = min(low, 0.0), max(high, 0.0)
-        for axis in axes:
-            axis.range = [low - margin * (low != 0 or not bars), high + margin]
+def _share_limits(pictures: list[Picture], like: list[Picture] | None = None) -> None:
+    """The same axes and colours at every value, so that what moves is what the value moves.
+
+    Args:
+        like: pictures that have them already.
+    """
+    like = like or pictures
+    for parts in zip(*(picture.axes for picture in like), strict=True):
+        place = like[0].axes.index(parts[0])
+        for letter in "xy":
+            ends = [getattr(axes, f"get_{letter}lim")() for axes in parts]
+            low, high = zip(*map(sorted, ends), strict=True)
+            span = (min(low), max(high))
+            span = span if ends[0][0] <= ends[0][1] else span[::-1]
+            for picture in pictures:
+                picture.axes[place].set(**{f"{letter}lim": span})
+        for k, shown in enumerate([*parts[0].images, *parts[0].collections]):
+            if shown.get_array() is None:
+                continue
+            ends = [[*axes.images, *axes.collections][k].get_clim() for axes in parts]
+            low, high = zip(*ends, strict=True)
+            for picture in pictures:
+                axes = picture.axes[place]
+                [*axes.images, *axes.collections][k].set_clim(min(low), max(high))
 
 
 def _share_scales(pictures: list[go.Figure]) -> None:
     """The same colours for the same number at every value, where no limits were given."""
     for traces in zip(*(picture.data for picture in pictures), strict=True):
-        if traces[0].type == "heatmap":
-            owners, key, low, high = list(traces), "z", "zmin", "zmax"
-        elif traces[0].type == "mesh3d":
-            owners, key, low, high = list(traces), "intensity", "cmin", "cmax"
-        else:
-            owners, key, low, high = [trace.marker for trace in traces], "color", "cmin", "cmax"
-        arrays = [owner[key] for owner in owners]
+        solid = traces[0].type == "mesh3d"
+        owners = list(traces) if solid else [trace.marker for trace in traces]
+        arrays = [owner["intensity" if solid else "color"] for owner in owners]
         if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iuf" for a in arrays):
             continue
         flat = np.concatenate([a.ravel() for a in arrays]).astype(np.float64)
         flat = flat[np.isfinite(flat)]
-        if flat.size and all(owner[low] is None for owner in owners):
+        if flat.size and all(owner.cmin is None for owner in owners):
             for owner in owners:
-                owner[low], owner[high] = float(flat.min()), float(flat.max())
+                owner.cmin, owner.cmax = float(flat.min()), float(flat.max())
 
 
 def _in_the_box_of(frozen: go.Figure, picture: go.Figure) -> go.Figure:
-    """A live picture with the axes and the limits of colour that all values share."""
-    if picture.layout.scene.aspectmode:
-        picture.layout.scene = frozen.layout.scene
-    for axis in ("xaxis", "yaxis"):
-        if frozen.layout[axis].range:
-            picture.layout[axis].range = frozen.layout[axis].range
+    """A live scene with the box and the limits of colour that all values share."""
+    picture.layout.scene = frozen.layout.scene
     for trace, model in zip(picture.data, frozen.data, strict=True):
-        if trace.type == "heatmap":
-            trace.update(zmin=model.zmin, zmax=model.zmax)
-        elif trace.type == "mesh3d":
+        if trace.type == "mesh3d":
             trace.update(cmin=model.cmin, cmax=model.cmax)
         else:
             trace.marker.update(cmin=model.marker.cmin, cmax=model.marker.cmax)

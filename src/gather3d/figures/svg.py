@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from .palette import ROLES, css
 
@@ -45,6 +46,28 @@ def code(text: str) -> str:
         '<code>a &lt; b</code> &amp; c'
     """
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+def say(value: Any) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def html_table(columns: list[str], rows: list[list[Any]]) -> str:
+    """A table whose first column names the row."""
+    head = "".join(f'<th scope="col">{code(str(c))}</th>' for c in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<th scope="row">{code(say(v))}</th>' if k == 0 else f"<td>{code(say(v))}</td>"
+            for k, v in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 @dataclass(frozen=True)
