@@ -45,7 +45,7 @@ EVERYWHERE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One call: the arguments, in the order of the signature, and what is special about them.
 
@@ -113,7 +113,7 @@ class Misconception:
     change: Change | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """What a student writes, and how the answer is judged.
 

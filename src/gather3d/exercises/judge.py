@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from .answer import PRINTED, SHOWN, Answer, Here, Outcome, Raised, Strange, parts, quoted, same
 from .exercise import KINDS, Case, Exercise, Misconception, RefusalError
+from .known import Known, known_of
 from .report import Report
 
 STEPS = 300  # on a large input; less is no loop
@@ -36,25 +37,23 @@ def judge(
 ) -> Report:
     """The report on an answer. `device` is tried too, after the CPU."""
     asked = answer if hasattr(answer, "gradients") else Here(answer)
-    report = verdict(exercise, asked, seed, device)
+    report = verdict(known_of(exercise, seed), asked, device)
     return Report(**{**vars(report), "printed": asked.printed[: PRINTED + 2]})
 
 
-def verdict(exercise: Exercise, answer: Answer, seed: int, device: str | None) -> Report:
-    cases = sorted(exercise.cases(Generator().manual_seed(seed)), key=lambda case: case.size)
-    trials, right = [], Here(exercise.right)
-    for case in cases:
-        wanted, got = right.call(case.arguments), answer.call(case.arguments)
-        trial = Trial(case, wanted, got, exercise)
+def verdict(known: Known, answer: Answer, device: str | None) -> Report:
+    exercise, trials = known.exercise, []
+    for case in known.cases:
+        trial = Trial(case, known.outcome(case), answer.call(case.arguments), exercise)
         if trial.unsolved:
             return Report(exercise.id, False, "unsolved", GENERIC["unsolved"], exercise.page)
         trials.append(trial)
     if any(trial.fault for trial in trials):
-        return failed(exercise, answer, trials)
-    found = [wrong_gradient(exercise, answer, case) for case in cases]
-    found += [slow(exercise, answer, seed), forbidden(exercise, answer, cases)]
+        return failed(known, answer, trials)
+    found = [wrong_gradient(known, answer, case) for case in known.cases]
+    found += [slow(known, answer), forbidden(known, answer)]
     if device is not None:
-        found += [wrong_device(exercise, answer, case, device) for case in cases]
+        found += [wrong_device(exercise, answer, case, device) for case in known.cases]
     return next((report for report in found if report), Report(exercise.id, True))
 
 
@@ -145,12 +144,13 @@ def said(error: Raised | None) -> str:
 # ---- what is wrong, in words
 
 
-def failed(exercise: Exercise, answer: Answer, trials: list[Trial]) -> Report:
-    failing = [trial for trial in trials if trial.fault]
+def failed(known: Known, answer: Answer, trials: list[Trial]) -> Report:
+    exercise, failing = known.exercise, [trial for trial in trials if trial.fault]
     smallest = failing[0]
-    if taken := recognised(exercise, trials):
-        program, (key, words, page) = exercise.program(*taken), named(exercise, taken)
-        smallest = next((t for t in failing if does_the_same(program, t)), smallest)
+    if taken := recognised(known, trials):
+        key, words, page = named(exercise, taken)
+        alike = (t for t in failing if t.agrees_with(known.outcome(t.case, *taken)))
+        smallest = next(alike, smallest)
     else:
         (key, words), page = general(exercise, failing), exercise.page
     return Report(
@@ -167,7 +167,7 @@ def failed(exercise: Exercise, answer: Answer, trials: list[Trial]) -> Report:
     )
 
 
-def recognised(exercise: Exercise, trials: list[Trial]) -> tuple[Misconception, ...]:
+def recognised(known: Known, trials: list[Trial]) -> tuple[Misconception, ...]:
     """The wrong turn, or the two, that explain every case, else those that explain the ordinary.
 
     Whatever explains them explains the ordinary ones, so these are asked first, the smallest that
@@ -176,38 +176,36 @@ def recognised(exercise: Exercise, trials: list[Trial]) -> tuple[Misconception, 
     asked = [trial for trial in trials if trial.case.refuse is None]
     ordinary = [trial for trial in asked if trial.case.kind == "ordinary"]
     gives = any(trial.got.error is None for trial in ordinary)
-    one = [(misconception,) for misconception in exercise.misconceptions]
+    one = [(misconception,) for misconception in known.exercise.misconceptions]
     first = sorted(ordinary, key=lambda trial: trial.fault is None)
     for taken in one:
-        if explains(exercise.program(*taken), trials, gives):
+        if explains(known, taken, trials, gives):
             return taken
     possible = [
         taken
-        for taken in chain(one, exercise.pairs() if gives else ())
-        if explains(exercise.program(*taken), first, gives)
+        for taken in chain(one, known.exercise.pairs() if gives else ())
+        if explains(known, taken, first, gives)
     ]
     for group in (trials, asked, ordinary):
         if not any(trial.fault for trial in group):
             continue
         for taken in possible:
-            if explains(exercise.program(*taken), group, gives):
+            if explains(known, taken, group, gives):
                 return taken
     return ()
 
 
-def explains(program: Callable, trials: list[Trial], gives: bool) -> bool:
-    """Whether the answer does what the program does; what never gives a value refuses nothing."""
+def explains(
+    known: Known, taken: tuple[Misconception, ...], trials: list[Trial], gives: bool
+) -> bool:
+    """Whether the answer does what these wrong turns lead to; what never gives a value refuses
+    nothing."""
     for trial in trials:
-        other = Here(program).call(trial.case.arguments)
+        other = known.outcome(trial.case, *taken)
         refuses = other.error is not None and other.error.is_a(RefusalError)
         if not trial.agrees_with(other) or (refuses and not gives):
             return False
     return True
-
-
-def does_the_same(program: Callable, trial: Trial) -> bool:
-    """Whether the answer did in this case what a program does."""
-    return trial.agrees_with(Here(program).call(trial.case.arguments))
 
 
 def named(exercise: Exercise, taken: tuple[Misconception, ...]) -> tuple[str, str, str]:
@@ -348,10 +346,10 @@ def picture(exercise: Exercise, answer: Answer, trial: Trial) -> str:
 # ---- what is right in value, and yet not right
 
 
-def forbidden(exercise: Exercise, answer: Answer, cases: list[Case]) -> Report | None:
+def forbidden(known: Known, answer: Answer) -> Report | None:
     """A call of what the exercise is to do without."""
-    case = max((case for case in cases if case.kind == "ordinary"), key=lambda case: case.size)
-    for called in answer.calls(case.arguments):
+    exercise = known.exercise
+    for called in answer.calls(known.ordinary.arguments):
         module, _, name = str(called).rpartition(".")
         if name in exercise.without or module.startswith("gather3d.exercises"):
             words = f"{GENERIC['forbidden']} {name}.{exercise.asked('without')}"
@@ -359,8 +357,9 @@ def forbidden(exercise: Exercise, answer: Answer, cases: list[Case]) -> Report |
     return None
 
 
-def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | None:
+def wrong_gradient(known: Known, answer: Answer, case: Case) -> Report | None:
     """The gradient of a random sum of the result, beside the one through the loop."""
+    exercise = known.exercise
     names = [
         name
         for name in exercise.differentiable
@@ -368,8 +367,7 @@ def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | N
     ]
     if not names or case.size[0]:  # nothing flows through nothing
         return None
-    asked = (Here(exercise.right), answer)
-    through = [each.gradients(case.arguments, names) for each in asked]
+    through = known.gradients(case, names), answer.gradients(case.arguments, names)
     for name, wanted, got in zip(names, *through, strict=True):
         if wanted is None and got is not None:  # the result does not depend on it
             wanted = torch.zeros_like(got)
@@ -386,15 +384,14 @@ def wrong_gradient(exercise: Exercise, answer: Answer, case: Case) -> Report | N
     return None
 
 
-def slow(exercise: Exercise, answer: Answer, seed: int) -> Report | None:
+def slow(known: Known, answer: Answer) -> Report | None:
     """A loop over elements takes the more steps the more elements there are; one over taps or
     corners does not. Steps are the same on every machine; the time is for the words alone."""
+    exercise = known.exercise
     if exercise.large is None:
         return None
-    cases = exercise.cases(Generator().manual_seed(seed))
-    small = max((case for case in cases if case.kind == "ordinary"), key=lambda case: case.size)
-    allowed = max(STEPS, 3 * answer.steps(small.arguments, float("inf")))
-    given = exercise.large(Generator().manual_seed(seed))
+    allowed = max(STEPS, 3 * answer.steps(known.ordinary.arguments, float("inf")))
+    given = exercise.large(Generator().manual_seed(known.seed))
     if answer.steps(given, allowed) <= allowed:
         return None
     words = f"{GENERIC['python-loop']}{slower(exercise, answer, given)}.{exercise.asked('loop')}"
