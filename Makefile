@@ -2,6 +2,7 @@
 #
 #   make book     build the book, every notebook executed
 #   make test     build it, then run every test
+#   make check    build it, then run a part in two minutes: before a commit
 #
 #   make serve    the built book at http://localhost:8000
 #   make lab      the notebooks in JupyterLab
@@ -39,6 +40,7 @@ NBVAL := -m pytest --nbval -p no:cacheprovider -n auto --dist loadfile notebooks
 STANDIN := PYTHONPATH=$(CURDIR)/tests/devices/standin GATHER3D_DEVICE=standin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
 STUDENTS := notebooks/exercises/students
+LONG := compile determinism devices large transforms
 UV := uv==0.13.9
 
 # what every kernel finds: figures as data, one order of sets, threads that spin for a moment
@@ -47,7 +49,7 @@ export PYTHONHASHSEED := 0
 export GOMP_SPINCOUNT := 3000
 
 .DEFAULT_GOAL := book
-.PHONY: book test serve lab course bench ledger format clean system lock search oldest newest \
+.PHONY: book test check serve lab course bench ledger format clean system lock search oldest newest \
 	newest-sphinx
 
 book: $(READY)
@@ -59,6 +61,13 @@ test: book $(VENV)/.referees
 	$(STANDIN) $(BIN)/python $(NBVAL)
 	$(STANDIN) HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest tests/operators -n auto --dist loadfile
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
+
+# fewer examples, nothing that is compiled or large, and of the pages those that git calls changed
+check: book $(VENV)/.referees
+	$(BIN)/ruff check .
+	HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest -n auto --dist loadfile --changed \
+		tests/operators tests/notebooks tests/site/test_pages.py --ignore=tests/operators/references \
+		$(LONG:%=--ignore=tests/operators/test_%.py)
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(INDEX))
