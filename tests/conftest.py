@@ -14,9 +14,9 @@ from tests.needs import need, no_compiler, no_program, pytest_terminal_summary  
 
 OPERATORS = [
     "indexing",
-    "asking",
-    "linear",
-    "words",
+    "sources.asking",
+    "sources.linear",
+    "sources.words",
     "nearest",
     "points",
     "voxels",

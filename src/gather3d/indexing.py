@@ -15,8 +15,6 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from .asking import Asked
-from .linear import Rounding, as_complex, find_matrix
 from .refusals import (
     check_cells,
     check_inside,
@@ -26,8 +24,10 @@ from .refusals import (
     check_shapes,
     check_whole,
 )
+from .sources.asking import Asked
+from .sources.linear import Rounding, as_complex, find_matrix
+from .sources.words import all_near, words
 from .sums import add_up, carrier, extreme, pick, summed, wide
-from .words import all_near, words
 
 Reduce = Literal["sum", "mean", "amax", "amin"]
 

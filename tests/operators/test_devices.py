@@ -16,7 +16,8 @@ import gather3d
 from .operators import CASES
 
 FOLDER = Path(gather3d.__file__).parent
-ABOVE = {path.stem for path in FOLDER.iterdir()} - {*OPERATORS} - {"__init__", "__pycache__"}
+PARTS = {part for name in OPERATORS for part in name.split(".")}  # folders and modules
+ABOVE = {path.stem for path in FOLDER.iterdir()} - PARTS - {"__init__", "__pycache__"}
 
 
 def test_the_variable_chooses(monkeypatch):
@@ -114,8 +115,8 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ["__init__", *sorted(OPERATORS)])
 def test_an_operator_imports_torch_and_operators_only(name):
-    wanted = {*sys.stdlib_module_names, "torch", "jaxtyping", *(f".{m}" for m in OPERATORS)}
-    found = imported(FOLDER / f"{name}.py")
+    wanted = {*sys.stdlib_module_names, "torch", "jaxtyping", *(f".{part}" for part in PARTS)}
+    found = imported(FOLDER.joinpath(*name.split(".")).with_suffix(".py"))
     assert "torch" in found and found - wanted == set()
 
 

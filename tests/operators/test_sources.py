@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch.func import jacrev
 
 import gather3d
-from gather3d import linear
+from gather3d.sources import linear
 
 from .claims import Claims
 from .inputs import SEEDS, close, indices, values, whole
