@@ -66,7 +66,7 @@ class StandIn(Tensor):
 
     @property
     def data(self) -> "StandIn":
-        return self.detach()
+        return StandIn(self.host)
 
     @data.setter
     def data(self, other: "StandIn") -> None:
@@ -103,6 +103,9 @@ class StandIn(Tensor):
 
     def __repr__(self, **_) -> str:
         return f"{repr(self.host)[:-1]}, device='{NAME}:0')"
+
+
+StandIn.__name__ = StandIn.__qualname__ = "Tensor"  # as what is refused is called, on a GPU too
 
 
 def restored(host: Tensor, requires_grad: bool) -> StandIn:
