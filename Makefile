@@ -56,7 +56,8 @@ test: book $(VENV)/.referees
 	$(BIN)/ruff check .
 	$(BIN)/python $(NBVAL)
 	$(STANDIN) $(BIN)/python $(NBVAL)
-	$(STANDIN) HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest tests/operators -n auto --dist loadfile
+	$(STANDIN) HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest tests/operators tests/devices \
+		--ignore tests/operators/references -n auto --dist loadfile
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
 
 serve: book

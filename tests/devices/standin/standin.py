@@ -262,9 +262,11 @@ def own_numbers() -> Iterator[None]:
     """The CPU's operations draw from the device's generator."""
     kept = torch.default_generator.get_state()
     torch.default_generator.set_state(generator.get_state())
-    yield
-    generator.set_state(torch.default_generator.get_state())
-    torch.default_generator.set_state(kept)
+    try:
+        yield
+    finally:
+        generator.set_state(torch.default_generator.get_state())
+        torch.default_generator.set_state(kept)
 
 
 # ---- the device
