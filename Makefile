@@ -8,7 +8,7 @@
 #   make lab      the notebooks in JupyterLab
 #   make course   the exercises for students, from the instructor's notebooks: course/
 #   make bench    the operators timed beside what one would install instead
-#   make ledger   the operators and the chapters on the CPU and on a GPU, compared
+#   make ledger   the operators and the chapters on the CPU, a stand-in and a GPU, compared
 #   make format   sort and format the code, bring the notebooks into their normal form
 #
 #   make system   what the tests want of Debian or Ubuntu: browser, sandbox, compiler
@@ -19,7 +19,7 @@
 #
 # Each of the upper ones makes the virtual environment .venv first, where that is missing or out of
 # date. PYTHON=python3.12 chooses the interpreter that makes it. `make ledger` makes none: it runs
-# in the PYTHON of a machine with a GPU, whose torch stays as it is.
+# in PYTHON, be it .venv/bin/python or that of a machine with a GPU, whose torch stays as it is.
 #
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu, when .venv is made, takes PyTorch from there:
 # on Linux, the build for the CPU, without the gigabytes of CUDA that come with PyPI's.
@@ -59,7 +59,8 @@ book: $(READY)
 test: book $(VENV)/.referees
 	$(BIN)/ruff check .
 	$(STANDIN) $(BIN)/python $(NBVAL)
-	$(STANDIN) HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest tests/operators -n auto --dist loadfile
+	$(STANDIN) HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest tests/operators tests/devices \
+		--ignore tests/operators/references -n auto --dist loadfile
 	$(BIN)/python -m pytest tests -n auto --dist loadfile
 
 # fewer examples, nothing that is compiled or large, and of the pages those that git calls changed
