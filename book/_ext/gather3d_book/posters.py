@@ -1,4 +1,4 @@
-"""Posters: each plotly figure as it looks before it is live, a picture drawn when the book is built.
+"""Posters: each plotly figure as it looks before it is live, a picture drawn with the book.
 
 A page that is only read shows pictures and asks for no plotly.js. They are drawn by the page's own
 stylesheets and `_static/figures.js`, in the machine's Chromium, so that a figure that becomes live
