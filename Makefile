@@ -10,6 +10,7 @@
 #   make bench    the operators timed beside what one would install instead
 #   make ledger   the operators and the chapters on the CPU, a stand-in and a GPU, compared
 #   make format   sort and format the code, bring the notebooks into their normal form
+#   make stills   a picture of each figure into the notebooks, where it is out of date
 #
 #   make system   what the tests want of Debian or Ubuntu: browser, sandbox, compiler
 #   make lock     requirements.lock anew, from the requirements
@@ -49,8 +50,8 @@ export PYTHONHASHSEED := 0
 export GOMP_SPINCOUNT := 3000
 
 .DEFAULT_GOAL := book
-.PHONY: book test check serve lab course bench ledger format clean system lock search oldest newest \
-	newest-sphinx
+.PHONY: book test check serve lab course bench ledger format stills clean system lock search \
+	oldest newest newest-sphinx
 
 book: $(READY)
 	@$(BIN)/jupyter-book build .
@@ -91,6 +92,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 	$(BIN)/python -m tests.notebooks.normalise $(NOTEBOOKS)
+
+stills: book
+	$(BIN)/python -m tests.notebooks.stills
 
 system:
 	@.ci/system

@@ -155,7 +155,7 @@ def test_a_legend_has_as_many_lines_as_it_needs():
 
 def test_a_roofline_is_the_lower_of_two_limits():
     picture = figures.roofline(WORK, **MACHINE, **WORDS)
-    memory, cache = picture.axes[0].lines
+    memory, cache, _ = picture.axes[0].lines
     for roof, slope in ((memory, 10), (cache, 40)):
         x, y = roof.get_data()
         assert y == pytest.approx([min(100, slope * at) for at in x])

@@ -10,8 +10,9 @@ those of one run from the top (nbval takes a cell without one for a cell that wa
 ordinary cell keeps its text outputs, which every test run compares; a cell tagged `figure`,
 `widget`, `timing` or `version` keeps none, because its output depends on the machine or on torch's
 version, or is far too large, and carries the tag `nbval-ignore-output` for the same reason; so does
-a test of the exercises, which shows a report. On a page the code of a figure or a widget is folded
-away (`hide-input`): the picture is what is to be seen.
+a test of the exercises, which shows a report. A figure or a widget keeps its still (stills.py). On
+a page the code of a figure or a widget is folded away (`hide-input`): the picture is what is to be
+seen.
 
 The command also begins each notebook with the cell of first_cell.py.
 """
@@ -44,6 +45,9 @@ HIDDEN = "hide-input"
 
 KEPT = ("cellView", "jupyter", "mystnb", "nbgrader")
 """What else of a cell's metadata is kept."""
+
+STILL = "still"
+"""What marks the picture that a cell of a figure or a widget keeps, in its metadata: stills.py."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -94,6 +98,7 @@ def execute(
     from nbclient import NotebookClient
 
     notebook = normalise(notebook)
+    stills = {cell.id: stills_of(cell) for cell in notebook.cells}
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
@@ -102,7 +107,16 @@ def execute(
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env={**os.environ, **KERNEL_ENVIRONMENT, **environment})
+    for cell in notebook.cells:
+        if stills[cell.id]:
+            cell.outputs += stills[cell.id]
     return notebook
+
+
+def stills_of(cell: NotebookNode) -> list[NotebookNode]:
+    """The stills among what a cell shows."""
+    outputs = cell.get("outputs", [])
+    return [deepcopy(output) for output in outputs if STILL in output.get("metadata", {})]
 
 
 def _unique_id(cell: NotebookNode, position: int, cells: list, taken: set) -> str:
@@ -138,7 +152,7 @@ def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
     normal.source = "\n".join(lines).strip("\n")
     if cell.cell_type == "code":
         normal.execution_count = run
-        normal.outputs = [] if unstored else _normal_outputs(cell.outputs, run)
+        normal.outputs = stills_of(cell) if unstored else _normal_outputs(cell.outputs, run)
     return normal
 
 

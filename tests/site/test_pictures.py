@@ -90,7 +90,7 @@ def test_words_are_legible_on_a_phone(browser, chapter):
 
 def test_stills_follow_their_slider(browser, chapter):
     with Visit(browser, chapter) as visit:
-        control = visit.page.get_by_label("power")
+        control = visit.page.get_by_role("slider", name="power")
         seen = visit.page.locator(".g3-still:visible svg")
         assert seen.get_attribute("aria-label") == "Three curves. (power: 2)"
         assert control.get_attribute("aria-valuetext") == "2"
@@ -106,7 +106,7 @@ def test_pictures_need_no_script(browser, chapter):
     page = context.new_page()
     page.goto(chapter)
     assert page.locator(".g3-picture svg").filter(visible=True).count() == 3
-    assert page.get_by_label("power").is_disabled()
+    assert page.get_by_role("slider", name="power").is_disabled()
     context.close()
 
 

@@ -18,7 +18,6 @@ from gather3d.figures.picture import STYLE, Picture
 from .settings import course_directory
 
 PASSED, BY_HAND = "passed", "graded by a person"
-HATCHES = ("//", "\\\\", "xx", "--", "||", "++", "..")  # of the wrong turns, which are all red
 BARS, LETTER = 260, 6.5  # how wide the longest bar is at least, and a letter
 
 
@@ -250,11 +249,10 @@ def drawn(counted: dict[str, Counter]) -> Picture:
     )
     axes, done = figure.subplots(), [0] * len(names)
     most = max((sum(counter.values()) for counter in counted.values()), default=1)
-    for number, outcome in enumerate(o for o in order if o in outcomes):
+    for outcome in (o for o in order if o in outcomes):
         counts = [sum(n for (o, _), n in counted[name].items() if o == outcome) for name in names]
         own = palette.colour(roles.get(outcome, "wrong"))
-        hatch = None if outcome in roles else HATCHES[number % len(HATCHES)]
-        axes.barh(names, counts, left=done, facecolor=f"{own}40", edgecolor=own, hatch=hatch)
+        axes.barh(names, counts, left=done, facecolor=f"{own}40", edgecolor=own)
         for row, (begin, count) in enumerate(zip(done, counts, strict=True)):
             if LETTER * len(outcome) < BARS * count / most:
                 axes.annotate(outcome, (begin + count / 2, row), ha="center", va="center")

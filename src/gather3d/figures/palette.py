@@ -1,8 +1,8 @@
 """The colours of the book, once: what each means, and how each is told apart without colour.
 
-The five meanings use Okabe and Ito's values. SVG diagrams name them as CSS variables, so that a
-page's stylesheet may shift them between its light and its dark form; plotly pictures use the
-values, which read on both.
+The five meanings use Okabe and Ito's values. Diagrams of cells and matplotlib's pictures name them
+as CSS variables, so that a page's stylesheet may shift them between its light and its dark form;
+plotly's use the values, which read on both.
 """
 
 SOURCE = "#0072B2"

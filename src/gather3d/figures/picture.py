@@ -46,6 +46,7 @@ STYLE = {
     "legend.borderpad": 0.2,
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.4,
+    "lines.solid_capstyle": "butt",
     "hatch.linewidth": 1.2,
     "image.interpolation": "none",
     "figure.constrained_layout.h_pad": 0.04,
@@ -107,15 +108,13 @@ class Picture(Figure):
 
 
 def framed(
-    inside: str, caption: str, numbers: tuple[list[str], list[list[Any]]] | None = None
+    inside: str, caption: str = "", numbers: tuple[list[str], list[list[Any]]] | None = None
 ) -> str:
     """A figure for a page: the picture, its caption, and its numbers one step away."""
-    table = ""
+    words = code(caption)
     if numbers:
         region = '<div tabindex="0" role="group" aria-label="the numbers">'
         rows = html_table(*numbers)
-        table = f"<details><summary>The numbers</summary>{region}{rows}</div></details>"
-    return (
-        f'<figure class="g3-picture"><style>{_LOOK}</style>{inside}'
-        f"<figcaption>{code(caption)}{table}</figcaption></figure>"
-    )
+        words += f"<details><summary>The numbers</summary>{region}{rows}</div></details>"
+    words = f"<figcaption>{words}</figcaption>" if words else ""
+    return f'<figure class="g3-picture"><style>{_LOOK}</style>{inside}{words}</figure>'

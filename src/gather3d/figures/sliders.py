@@ -205,7 +205,7 @@ class Stills(Slider):
     def live(self, position: int) -> dict[str, Any]:
         picture = self._picture(position)
         _share_limits([picture], self.pictures)
-        return {"text/html": picture.svg(), "text/plain": repr(picture)}
+        return {"text/html": framed(picture.svg()), "text/plain": repr(picture)}
 
 
 def slider(

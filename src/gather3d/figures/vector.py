@@ -128,15 +128,21 @@ class _Writer:
         if tag != f"{SVG}use" or not (round_ := _ROUND.match(self.shapes[target[1:]].get("d"))):
             return ""
         look = dict(self.style(style, False))
-        look = {"stroke": look.get("fill", "#000000"), "stroke-linecap": "round",
-                "stroke-width": _n(2 * float(round_[1])),
-                "stroke-opacity": look.get("fill-opacity", look.get("opacity", "1"))}  # fmt: skip
-        path, at = "", (0, 0)
-        for child in group:
-            place = tuple(round(10 * float(child.get(key))) for key in "xy")
-            path += f"m{_n((place[0] - at[0]) / 10)} {_n((place[1] - at[1]) / 10)}h0"
-            at = place
-        return f'<path d="{path.replace(" -", "-")}"{_written(look)}/>'
+        width = 2 * float(round_[1])
+        written = {
+            "stroke": look.get("fill", "#000000"),
+            "stroke-linecap": "round",
+            "stroke-width": _n(width),
+            "stroke-opacity": look.get("fill-opacity", look.get("opacity", "1")),
+        }
+        # those nearer than half their width can hardly be told apart: one is enough
+        step = max(1, round(5 * width))
+        places = [[round(10 * float(child.get(k)) / step) * step for k in "xy"] for child in group]
+        path, (x, y) = "", (0, 0)
+        for u, v in dict.fromkeys(map(tuple, places)):
+            path += f"m{_n((u - x) / 10)} {_n((v - y) / 10)}h0"
+            x, y = u, v
+        return f'<path d="{path.replace(" -", "-")}"{_written(written)}/>'
 
 
 def _written(attributes: dict[str, str]) -> str:
