@@ -22,6 +22,7 @@ import re
 import sys
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -81,16 +82,26 @@ def dumps(notebook: NotebookNode) -> str:
     return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False) -> NotebookNode:
-    """Run every cell in a fresh kernel that works in `folder`, and keep what the cells show."""
+def execute(
+    notebook: NotebookNode, folder: Path, *, allow_errors: bool = False, kernel: Any = None
+) -> NotebookNode:
+    """Run every cell in a kernel that works in `folder`, and keep what the cells show.
+
+    The kernel is a fresh one, or the one of this AsyncKernelManager, which stays: the names of the
+    notebook before are forgotten, the modules that it imported are still loaded.
+    """
     from nbclient import NotebookClient
 
     notebook = normalise(notebook)
+    if kernel is not None and kernel.has_kernel:
+        forget = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")])
+        NotebookClient(forget, km=kernel).execute()
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         kernel_name=KERNEL["name"],
         allow_errors=allow_errors,
+        km=kernel,
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env={**os.environ, **KERNEL_ENVIRONMENT})
