@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from dask.distributed import Client, LocalCluster
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from tests.needs import need
+from tests.notebooks.normalise import KERNEL
 
 from gather3d.course import grade as grading
 from gather3d.course import sandbox
@@ -38,6 +41,15 @@ def made_course(tmp_path_factory) -> Path:
 def plain_course(made_course, tmp_path_factory) -> Path:
     """A copy of it, for one module's tests."""
     return shutil.copytree(made_course, tmp_path_factory.mktemp("plain") / "course")
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    """One for all notebooks of exercises, which `execute` starts: it and the process that checks
+    answers load torch once."""
+    manager = AsyncKernelManager(kernel_name=KERNEL["name"])
+    yield manager
+    run_sync(manager.shutdown_kernel)(now=True)
 
 
 @pytest.fixture

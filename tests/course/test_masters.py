@@ -9,6 +9,7 @@ import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_notebook
 from tests.notebooks.normalise import dumps, execute, reads
 
 from gather3d.course.masters import INSTRUCTOR, Master, MasterError, between, masters
@@ -68,15 +69,24 @@ def test_the_chapter_lists_them(master):
 
 
 @pytest.mark.parametrize("master", MASTERS, ids=lambda master: master.name)
-def test_solutions_pass_their_own_tests(master):
+def test_solutions_pass_their_own_tests(master, kernel):
     """Every cell runs without an error and shows what is stored; the file is in its normal form."""
     stored = master.path.read_text()
     assert stored == dumps(reads(stored))
-    executed = execute(reads(stored), FOLDER, allow_errors=True)
+    executed = execute(reads(stored), FOLDER, allow_errors=True, kernel=kernel)
     for cell in executed.cells:
         for output in cell.get("outputs", []):
             assert output.output_type != "error", f"{cell.id}: {output.evalue}"
     assert dumps(executed) == stored
+
+
+def test_the_kernel_that_stays_forgets_names(kernel):
+    """A notebook does not live on what the one before has imported or defined."""
+    for source in ("import math\nnumber = 1\nnumber", "math", "number"):
+        notebook = new_notebook(cells=[new_code_cell(source)])
+        notebook = execute(notebook, FOLDER, allow_errors=True, kernel=kernel)
+        (shown,) = notebook.cells[0].outputs
+        assert shown.get("ename") == (None if "=" in source else "NameError")
 
 
 @pytest.mark.parametrize(("master", "task"), TASKS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from tests.notebooks.normalise import execute
 
 from gather3d.course.__main__ import main
 from gather3d.course.leaks import leaks
@@ -70,9 +70,9 @@ def test_the_zip_is_all_that_a_student_needs(made):
 
 
 @pytest.mark.parametrize("master", MASTERS, ids=lambda master: master.name)
-def test_runs_from_top_to_bottom_and_fails_readably(made, master):
+def test_runs_from_top_to_bottom_and_fails_readably(made, master, kernel):
     notebook = nbformat.read(made / "copies" / f"{master.name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+    notebook = execute(notebook, made / "copies", allow_errors=True, kernel=kernel)
     failing = {}
     for cell in notebook.cells:
         errors = [out for out in cell.get("outputs", []) if out.output_type == "error"]

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -93,17 +94,27 @@ def execute(
     *,
     allow_errors: bool = False,
     environment: Mapping[str, str] = MappingProxyType({}),
+    kernel: Any = None,
 ) -> NotebookNode:
-    """Run every cell in a fresh kernel that works in `folder`, and keep what the cells show."""
+    """Run every cell in a kernel that works in `folder`, and keep what the cells show.
+
+    The kernel is a fresh one, in this environment besides; or the one of this AsyncKernelManager,
+    which stays: the names of the notebook before are forgotten, the modules that it imported are
+    still loaded.
+    """
     from nbclient import NotebookClient
 
     notebook = normalise(notebook)
     stills = {cell.id: stills_of(cell) for cell in notebook.cells}
+    if kernel is not None and kernel.has_kernel:
+        forget = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")])
+        NotebookClient(forget, km=kernel).execute()
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         kernel_name=KERNEL["name"],
         allow_errors=allow_errors,
+        km=kernel,
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env={**os.environ, **KERNEL_ENVIRONMENT, **environment})

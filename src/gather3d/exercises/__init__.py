@@ -4,9 +4,10 @@
     check("gather.pick_points", pick_points)
 
 `exercise` says what an exercise is. `answer` is what the judge may ask of an answer, `judge` finds
-the words for what is wrong; `check`, `worker` and `wire` keep the answer in a process of its own,
-and `report` is what comes back. The exercises of each chapter are in a module, `catalogue` lists
-them, and `pictures` draws what they want.
+the words for what is wrong, and `known` keeps what the exercise's own programs give. `check`,
+`worker` and `wire` keep the answer in a process of its own, and `report` is what comes back. The
+exercises of each chapter are in a module, `catalogue` lists them, and `pictures` draws what they
+want.
 """
 
 from .catalogue import EXERCISES

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from .answer import Here, Outcome
 from .exercise import Case, Exercise, Misconception
 
-KEPT = 128  # exercises with a seed: all that a class of a hundred is asked
+KEPT = 128  # exercises with a seed, each some hundred kilobytes: all that a class is asked
 
 
 class Known:

@@ -315,7 +315,7 @@ trilinear = Exercise(
     linear_in="volume",
     large=lambda g: {
         "volume": numbers(g, 1, 1, 6, 7, 8),
-        "coords": eighths(g, 5, 1, 1500, 3),
+        "coords": eighths(g, 5, 1, 400, 3),
     },
     fast=trilinear_sample,
     tolerance=1e-9,
@@ -470,7 +470,7 @@ grid = Exercise(
     },
     differentiable=("coords",),
     large=lambda g: {
-        "coords": eighths(g, 5, 1, 1500, 3),
+        "coords": eighths(g, 5, 1, 400, 3),
         "shape": (6, 7, 8),
         "align_corners": True,
     },
@@ -1192,8 +1192,8 @@ splat = Exercise(
     differentiable=("values", "coords"),
     linear_in="values",
     large=lambda g: {
-        "values": numbers(g, 1, 1, 1500),
-        "coords": eighths(g, 5, 1, 1500, 3),
+        "values": numbers(g, 1, 1, 400),
+        "coords": eighths(g, 5, 1, 400, 3),
         "shape": (6, 7, 8),
     },
     fast=splat_fast,

@@ -739,8 +739,8 @@ kernel_map = Exercise(
     },
     without=("kernel_map", "neighbour_index"),
     large=lambda g: {
-        "coords_in": voxels(g, 450, 2, (8, 10, 12)),
-        "coords_out": voxels(g, 420, 2, (8, 10, 12)),
+        "coords_in": voxels(g, 250, 2, (8, 10, 12)),
+        "coords_out": voxels(g, 240, 2, (8, 10, 12)),
         "offset": (0, 1, -1),
     },
     fast=pairs_fast,
