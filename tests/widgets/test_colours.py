@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gather3d import widgets
 
-SHARED = Path(widgets.__file__).with_name("shared.js").read_text()
+SHARED = (Path(widgets.__file__).parent / "shared" / "shared.js").read_text()
 PAGE = (Path(__file__).parents[2] / "book" / "_static" / "gather3d.css").read_text()
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from gather3d import datasets
 from gather3d.sampling import deform_conv3d, trilinear_sample
 
-from .explorable import Explorable, front_end
-from .tensors import nested, shape_of, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, shape_of, tensor, whole
 
 KINDS = ["none", "shift", "widen", "turn", "random", "towards bright"]
 SEEDS = 8
@@ -68,7 +68,7 @@ class DeformExplorer(Explorable):
         (tensor([1., 2., 1.], dtype=torch.float64), tensor(16., dtype=torch.float64))
     """
 
-    _esm = front_end("shared.js", "slices.js", "deform_explorer.js")
+    _esm = front_end("deform_explorer.js", "slices.js")
 
     data = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List().tag(sync=True)

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 import traitlets
 
-from .explorable import Explorable, front_end
-from .tensors import nested, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, tensor, whole
 
 #: What the explorer shows first, for each number of dimensions: input, index, dim. Every input
 #: value tells its own address: 100·b + 10·c + n.
@@ -51,7 +51,7 @@ class GatherExplorer(Explorable):
         'index 5 is out of bounds for dimension 0 with size 3'
     """
 
-    _esm = front_end("shared.js", "gather_explorer.js")
+    _esm = front_end("gather_explorer.js")
 
     input = traitlets.List().tag(sync=True)
     index = traitlets.List().tag(sync=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..indexing import gather_points, sources
 from ..sampling import trilinear_sample
-from .explorable import Explorable, front_end
-from .tensors import nested, shape_of, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, shape_of, tensor, whole
 
 MOST = 8  # rows and columns: what a page has room for
 
@@ -63,7 +63,7 @@ class MatrixExplorer(Explorable):
         tensor([6., 1.], dtype=torch.float64)
     """
 
-    _esm = front_end("shared.js", "matrix_explorer.js")
+    _esm = front_end("matrix_explorer.js")
 
     operation = traitlets.Enum(list(START), "gather").tag(sync=True)
     x = traitlets.List().tag(sync=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gather3d.points import ball_query, knn
 
-from .clouds import Cloud, check_row, street_patch, to_points
-from .explorable import Explorable, front_end
+from .shared.clouds import Cloud, check_row, street_patch, to_points
+from .shared.explorable import Explorable, front_end
 
 MOST = 12  # neighbours in a row, so that the row can be read
 START = 739  # the first query
@@ -54,7 +54,7 @@ class NeighbourExplorer(Explorable):
         tensor([0, 1])
     """
 
-    _esm = front_end("shared.js", "space.js", "clouds.js", "neighbour_explorer.js")
+    _esm = front_end("neighbour_explorer.js", "space.js", "clouds.js")
 
     cloud = Cloud().tag(sync=True)
     query = traitlets.Int(0).tag(sync=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..datasets import load
 from ..sparse import KernelMap, SparseVolume, kernel_map, sparse_conv3d
 from ..voxels import pool, voxelize
-from .explorable import Explorable, front_end
-from .tensors import nested, shape_of, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, shape_of, tensor, whole
 
 CELLS = 600  # of a volume; more would not be read, let alone drawn, cell by cell
 
@@ -80,7 +80,7 @@ class RulebookExplorer(Explorable):
         2
     """
 
-    _esm = front_end("shared.js", "rulebook_explorer.js")
+    _esm = front_end("rulebook_explorer.js")
 
     coords = traitlets.List().tag(sync=True)
     features = traitlets.List().tag(sync=True)

@@ -10,8 +10,8 @@ from gather3d import datasets
 from gather3d.indexing import gather_points, ravel_index
 from gather3d.sampling import trilinear_sample
 
-from .explorable import Explorable, front_end
-from .tensors import nested, shape_of, tensor
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, shape_of, tensor
 
 
 def ventricle() -> list:
@@ -58,7 +58,7 @@ class SampleExplorer(Explorable):
         (tensor(0., dtype=torch.float64), tensor([0., 0., 0.], dtype=torch.float64))
     """
 
-    _esm = front_end("shared.js", "slices.js", "sample_explorer.js")
+    _esm = front_end("sample_explorer.js", "slices.js")
 
     volume = traitlets.List().tag(sync=True)
     coords = traitlets.List([1.35, 4.35, 2.35]).tag(sync=True)

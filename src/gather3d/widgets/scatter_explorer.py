@@ -6,8 +6,8 @@ import torch
 import traitlets
 
 from ..indexing import scatter_loops
-from .explorable import Explorable, front_end
-from .tensors import nested, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, tensor, whole
 
 MOST = 12  # values and slots: what a page has room for
 
@@ -55,7 +55,7 @@ class ScatterExplorer(Explorable):
         'index 2 is out of bounds for dimension 0 with size 2'
     """
 
-    _esm = front_end("shared.js", "scatter_explorer.js")
+    _esm = front_end("scatter_explorer.js")
 
     values = traitlets.List().tag(sync=True)
     index = traitlets.List().tag(sync=True)

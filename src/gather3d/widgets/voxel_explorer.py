@@ -10,8 +10,8 @@ from torch import Tensor
 from gather3d.indexing import ravel_index, unravel_index
 from gather3d.voxels import neighbour_index, voxelize
 
-from .clouds import Cloud, check_row, street_patch, to_points
-from .explorable import Explorable, front_end
+from .shared.clouds import Cloud, check_row, street_patch, to_points
+from .shared.explorable import Explorable, front_end
 
 START = 440  # the point whose voxel is picked first
 
@@ -56,7 +56,7 @@ class VoxelExplorer(Explorable):
         tensor([0, 0, 1])
     """
 
-    _esm = front_end("shared.js", "space.js", "clouds.js", "voxel_explorer.js")
+    _esm = front_end("voxel_explorer.js", "space.js", "clouds.js")
 
     cloud = Cloud().tag(sync=True)
     voxel_size = traitlets.Float(1.5).tag(sync=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from gather3d import datasets
 from gather3d.voxels import neighbour_index, voxelize
 
-from .explorable import Explorable, front_end
-from .tensors import nested, shape_of, tensor, whole
+from .shared.explorable import Explorable, front_end
+from .shared.tensors import nested, shape_of, tensor, whole
 
 WARP, SECTOR, LINE = 32, 32, 128  # threads, bytes, bytes
 
@@ -105,7 +105,7 @@ class WarpExplorer(Explorable):
         (4, 1.0)
     """
 
-    _esm = front_end("shared.js", "warp_explorer.js")
+    _esm = front_end("warp_explorer.js")
 
     pattern = traitlets.Enum(PATTERNS, "random").tag(sync=True)
     width = traitlets.Enum([2, 4, 8, 16], 4).tag(sync=True)

@@ -10,18 +10,19 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+SHARED = Path(__file__).parent
 
 
-def front_end(*names: str) -> str:
-    """These files, one after another, as the text of one module."""
-    return "".join((HERE / name).read_text(encoding="utf-8") for name in names)
+def front_end(own: str, *more: str) -> str:
+    """The text of one module: shared.js, more of the files beside it, and an explorable's own."""
+    files = [*(SHARED / name for name in ("shared.js", *more)), SHARED.parent / own]
+    return "".join(file.read_text(encoding="utf-8") for file in files)
 
 
 class Explorable(anywidget.AnyWidget):
     """A small instrument that makes one idea visible by letting the reader push it.
 
-    A subclass sets `_esm = front_end("shared.js", …)`, `caption` (what to try and notice), `alt`
+    A subclass sets `_esm = front_end("NAME.js", …)`, `caption` (what to try and notice), `alt`
     (what is shown) and `height` (the room that a page keeps for it, in pixels: on a phone, in a
     column under 700 pixels, in a wider one).
     """
