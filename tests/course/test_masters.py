@@ -141,15 +141,16 @@ def test_weighted_rows_that_are_written_do_not_fit():
     imports = {"torch": torch, "F": torch.nn.functional, "__name__": "__main__"}
     written = "def bag(rows, index, weight):\n    rows = F.pad(rows, (0, 0, 0, 1))\n"
     written += "    return (rows[index.long()] * weight[:, :, None]).sum(1)\n"
+    worker = Worker()
     for answer, message in ((solved, ""), (written, "80 bags of 4096 rows.* five gigabytes")):
-        names, worker = dict(imports), Worker()
+        names = dict(imports)
         exec(answer, names)
         given = {"bag": Elsewhere(by_value(names["bag"]), worker), "display": lambda report: None}
         exec(setup, given)
         refused = pytest.raises(AssertionError, match=message) if message else nullcontext()
         with refused:
             exec(task.cells["check"].source, given)
-        worker.stop()
+    worker.stop()
 
 
 def test_hidden_tests_have_seeds_and_cases_of_their_own():

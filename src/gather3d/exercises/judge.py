@@ -50,10 +50,11 @@ def verdict(known: Known, answer: Answer, device: str | None) -> Report:
         trials.append(trial)
     if any(trial.fault for trial in trials):
         return failed(known, answer, trials)
-    found = [wrong_gradient(known, answer, case) for case in known.cases]
-    found += [slow(known, answer), forbidden(known, answer)]
-    if device is not None:
-        found += [wrong_device(exercise, answer, case, device) for case in known.cases]
+    found = chain(  # none is looked for once there is one
+        (wrong_gradient(known, answer, case) for case in known.cases),
+        (fault(known, answer) for fault in (slow, forbidden)),
+        (wrong_device(exercise, answer, case, device) for case in known.cases if device),
+    )
     return next((report for report in found if report), Report(exercise.id, True))
 
 
@@ -181,12 +182,13 @@ def recognised(known: Known, trials: list[Trial]) -> tuple[Misconception, ...]:
     for taken in one:
         if explains(known, taken, trials, gives):
             return taken
-    possible = [
-        taken
-        for taken in chain(one, known.exercise.pairs() if gives else ())
-        if explains(known, taken, first, gives)
-    ]
-    for group in (trials, asked, ordinary):
+    possible = []
+    for taken in chain(one, known.exercise.pairs() if gives else ()):
+        if explains(known, taken, first, gives):
+            if explains(known, taken, trials, gives):
+                return taken
+            possible.append(taken)
+    for group in (asked, ordinary):
         if not any(trial.fault for trial in group):
             continue
         for taken in possible:
