@@ -14,7 +14,7 @@
 #
 #   make system   what the tests want of Debian or Ubuntu: browser, sandbox, compiler
 #   make lock     requirements.lock anew, from the requirements
-#   make search   the operators' tests with examples that are new on each run, for an hour or more
+#   make search   the operators and the bank of answers on examples that are new on each run: hours
 #   make oldest   the operators' tests and the chapters with the oldest versions promised,
 #   make newest   and with the newest; make newest-sphinx builds the book with the newest Sphinx
 #
@@ -111,7 +111,8 @@ oldest newest newest-sphinx:
 	PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) .ci/versions $@
 
 search: $(VENV)/.referees
-	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest tests/operators -n auto --dist loadfile
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest tests/operators tests/exercises/test_bank.py \
+		-n auto --dist loadfile
 
 clean:
 	rm -rf _build
