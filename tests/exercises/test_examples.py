@@ -7,7 +7,7 @@ import pytest
 
 MODULES = [
     "gather3d.exercises.check",
-    "gather3d.exercises.pictures",
+    "gather3d.exercises.chapters.pictures",
     "gather3d.course.settings",
 ]
 

@@ -1,6 +1,6 @@
 """All exercises by their ids, in the order of the chapters."""
 
-from . import deform, gather, sampling, scatter, sparse, speed, voxels
+from .chapters import deform, gather, sampling, scatter, sparse, speed, voxels
 from .exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from gather3d.indexing import gather_points
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,

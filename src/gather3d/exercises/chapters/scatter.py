@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from gather3d.indexing import scatter_points
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,

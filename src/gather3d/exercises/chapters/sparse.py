@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from gather3d.indexing import ravel_index, unravel_index
 from gather3d.voxels import neighbour_index
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,

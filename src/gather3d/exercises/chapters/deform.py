@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from gather3d.sampling import trilinear_sample
 
-from .exercise import Case, Exercise, Misconception, after, before, integers, numbers
+from ..exercise import Case, Exercise, Misconception, after, before, integers, numbers
 from .sampling import HALF, OUTSIDE, XYZ, eighths, in_strides, read
 
 RULE = "11-deformable#the-rule"

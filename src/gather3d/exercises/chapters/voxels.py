@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from gather3d.voxels import neighbour_index
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from gather3d.sampling import trilinear_sample
 
-from .exercise import (
+from ..exercise import (
     Case,
     Exercise,
     Misconception,
