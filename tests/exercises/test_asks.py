@@ -12,7 +12,7 @@ from gather3d.exercises.answer import Here, parts
 from gather3d.exercises.exercise import EVERYWHERE
 from gather3d.exercises.judge import Trial, judge
 
-from . import gather, sampling, scatter, voxels
+from .bank import gather, sampling, scatter, voxels
 
 MASTERS = masters(Path(__file__).parents[2] / "notebooks" / "exercises")
 TEXTS = {

@@ -9,7 +9,7 @@ from hypothesis import settings
 from gather3d.exercises import EXERCISES
 from gather3d.exercises.judge import judge
 
-from . import deform, gather, sampling, scatter, sparse, speed, voxels
+from .bank import deform, gather, sampling, scatter, sparse, speed, voxels
 
 SEEDS = [0]  # a student's; with HYPOTHESIS_PROFILE=search, new ones as well
 if not settings.default.derandomize:

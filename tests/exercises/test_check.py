@@ -13,7 +13,7 @@ from gather3d.exercises.answer import copied
 from gather3d.exercises.check import WORKER
 from gather3d.exercises.judge import shown
 
-from . import gather
+from .bank import gather
 
 ID = "gather.pick_points"
 

@@ -11,7 +11,7 @@ from gather3d.exercises.exercise import Misconception
 from gather3d.exercises.judge import judge
 from gather3d.exercises.known import KEPT, Known, _known, known_of
 
-from . import gather
+from .bank import gather
 
 ID = "gather.pick_points"
 
