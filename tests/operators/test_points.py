@@ -15,6 +15,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import gather3d
 from gather3d.datasets import load
 
+from .conftest import DEVICES
 from .inputs import FLOATS, LAYOUTS, SEEDS, SIZES, close, place, values, whole
 
 SCALES = st.sampled_from([1e-3, 1.0, 1e3])  # millimetres to kilometres
@@ -139,15 +140,20 @@ def test_search_by_boxes(device, name, dtype):
 
 @contextmanager
 def comparisons():
-    """How many distances, to points and to boxes, a search computes."""
+    """How many distances, to points and to boxes, a search computes, on every device as on the
+    CPU: elsewhere small clouds are compared whole."""
     count, squared = [0], gather3d.nearest._squared
+    block = gather3d.nearest.BLOCK
 
     def counted(*arguments):
         result = squared(*arguments)
         count[0] += result.numel()
         return result
 
-    with patch.object(gather3d.nearest, "_squared", counted):
+    with (
+        patch.object(gather3d.nearest, "_squared", counted),
+        patch.dict(block, {name: block["cpu"] for name in DEVICES}),
+    ):
         yield count
 
 

@@ -325,5 +325,8 @@ class Module(ModuleType):
     def _is_in_bad_fork(self) -> bool:
         return False
 
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.float16, torch.bfloat16]
+
     def manual_seed_all(self, seed: int) -> None:
         generator.manual_seed(seed + 1)
