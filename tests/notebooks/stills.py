@@ -34,9 +34,11 @@ SHOWN = {"figure", "widget"}  # tags of the cells in question
 LISTING = "figures.source("  # shows code, which is in the package
 MOST = 25_000  # bytes of a still
 ALL = 4_000_000  # of those of the book
-COLOURS = (64, 32, 16, 8)  # the most that fit
-PATIENCE = 60_000  # milliseconds for an explorable to be there, on a busy machine
-HIDDEN = "details, input[type=range], .g3-scroll::-webkit-scrollbar { display: none !important }"
+SIZES = ((1, 64), (1, 32), (1, 16), (0.75, 32), (0.75, 16), (0.5, 16), (0.5, 8))  # scale, colours
+PATIENCE = 120_000  # milliseconds for a page or a picture to be there, on a busy machine
+HIDDEN = """  /* what only a page has, and what lies over it */
+  details, input[type=range], .bd-header-article, #pst-back-to-top { display: none !important }
+"""
 
 
 # ---- which cells, and what they show
@@ -143,7 +145,7 @@ def ready(figure: Locator) -> None:
     """The explorable is there, the images are loaded."""
     figure.scroll_into_view_if_needed()
     for widget in figure.locator(".g3-widget").all():
-        widget.locator("xpath=self::*[@data-mounted]").wait_for(timeout=PATIENCE)
+        widget.locator("xpath=self::*[@data-mounted]").wait_for()
     figure.evaluate(
         """figure => Promise.all([...figure.querySelectorAll("img")]
           .filter((image) => image.checkVisibility()).map((image) => image.decode()))"""
@@ -157,15 +159,16 @@ def words(figure: Locator) -> str:
 
 
 def small(png: bytes) -> bytes:
-    """The same picture in as many colours as fit into the bytes that there are."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in COLOURS:
-        content = io.BytesIO()
+    """The same picture as large, and in as many colours, as fits into the bytes that there are."""
+    whole = Image.open(io.BytesIO(png)).convert("RGB")
+    for scale, colours in SIZES:
+        image = whole.resize([round(side * scale) for side in whole.size], Image.Resampling.LANCZOS)
         few = image.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        content = io.BytesIO()
         few.save(content, "PNG", optimize=True)
         if content.tell() <= MOST:
             return content.getvalue()
-    raise ValueError(f"a still of {content.tell()} bytes in {COLOURS[-1]} colours")
+    raise ValueError(f"a still of {content.tell()} bytes, wanted {MOST} at most")
 
 
 def main() -> int:
@@ -179,7 +182,10 @@ def main() -> int:
         for path in sorted(CHAPTERS.glob("*.ipynb")):
             before = path.read_text(encoding="utf-8")
             notebook = reads(before)
-            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            if not faults(notebook):
+                continue
+            page = chromium.new_page(viewport={"width": 1280, "height": 1600})
+            page.set_default_timeout(PATIENCE)
             page.goto((BUILT / f"{path.stem}.html").as_uri(), wait_until="load")
             page.evaluate("document.documentElement.dataset.theme = 'light'")
             page.add_style_tag(content=HIDDEN)

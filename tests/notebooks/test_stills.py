@@ -101,7 +101,7 @@ def test_a_still_is_kept_where_other_outputs_are_not(chapter):
     assert [list(output.metadata) for output in normal.outputs] == [[STILL]]
 
 
-def test_a_picture_loses_colours_until_it_fits():
+def test_a_picture_loses_colours_and_size_until_it_fits():
     noise = Image.effect_noise((180, 180), 90).convert("RGB")
     content = io.BytesIO()
     noise.save(content, "PNG")
