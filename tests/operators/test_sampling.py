@@ -441,6 +441,7 @@ def test_half_taps_are_added_up_in_float32(device, dtype):
     assert got.dtype == dtype and got.item() == 200
 
 
+@pytest.mark.usefixtures("autocast")
 def test_values_places_and_factors_are_taken_in_the_widest(device):
     input, offset = torch.ones(1, 1, 1, 1, 3), torch.zeros(1, 3, 1, 1, 3)
     weight, mask = torch.ones(1, 1, 1, 1, 1), torch.full((1, 1, 1, 1, 3), 1 / 3).double()

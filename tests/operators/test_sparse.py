@@ -373,6 +373,7 @@ def test_half_types_are_added_up_in_float32(device, dtype, submanifold):
     close(features.grad, [[3375.0]])  # outputs that read it
 
 
+@pytest.mark.usefixtures("autocast")
 def test_autocast_keeps_its_dtype(device):
     """Products in half, sums not, and a bias of float32."""
     coords = torch.tensor([[0, 0, 0, x] for x in range(3)], device=device)

@@ -305,6 +305,7 @@ def register() -> None:
     library.impl(aten._local_scalar_dense.default, lambda tensor: tensor.host.item(), "PrivateUse1")
     library.impl(aten._copy_from.default, copied, "PrivateUse1")
     everything.fallback(called, "PrivateUse1")
+    everything.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
 
 
 class Module(ModuleType):
