@@ -133,7 +133,7 @@ def sampled(channels: int, samples: int) -> list[int]:
 @pytest.mark.parametrize(
     ("few", "many"),
     [
-        (lambda: deformed((1, 1, 3)), lambda: deformed((1, 3, 3), groups=2)),
+        (lambda: deformed((1, 1, 3), groups=2), lambda: deformed((3, 3, 3), groups=2)),
         (lambda: neighbours(3), lambda: neighbours(5)),
         (lambda: sampled(3, 40), lambda: sampled(40, 70_000)),
     ],

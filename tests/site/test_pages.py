@@ -24,7 +24,8 @@ def test_page(browser, book, name):
         visit.measure_shift()
         visit.stay_at_rest()
         visit.read_formulas()
-        visit.measure_code()
+        if name.startswith("notebooks/"):  # elsewhere, captions may be long
+            visit.measure_code()
         visit.check_access()
         visit.draw_figures()
         visit.swap_stills()
