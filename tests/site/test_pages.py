@@ -118,6 +118,12 @@ BROKEN = {
         "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>",
         "image-alt",
     ),
+    "pale word": ("<p>read <span style='color: #bbb'>this</span></p>", "color-contrast"),
+    "black on black": (
+        "<p>read this</p><div style='background: #222'><p>read this</p></div>",
+        "color-contrast",
+    ),
+    "text that fades": ("<p>read</p><div style='opacity: 0.4'><p>this</p></div>", "color-contrast"),
     "wide table": ("<div style='width: 900px'>wide</div>", "the page is"),
     "slider that is dead": (
         PLOT.format("data-drawn", "<svg><circle cx=9 cy=9 r=9 /></svg>").replace(

@@ -19,7 +19,7 @@ IMAGE = re.compile(r'href="data:image/png;base64,([^"]+)"')
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("doctree-read", put_beside)
+    app.connect("doctree-resolved", put_beside)
 
 
 def is_picture(outputs: dict) -> bool:
@@ -27,9 +27,9 @@ def is_picture(outputs: dict) -> bool:
     return str(outputs.get("text/html", "")).startswith(FIGURE)
 
 
-def put_beside(app: Sphinx, doctree: nodes.document) -> None:
-    """Write each image to a file that is named after what it holds."""
-    page = app.builder.get_target_uri(app.env.docname)
+def put_beside(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """When the page is written, write each image to a file that is named after what it holds."""
+    page = app.builder.get_target_uri(docname)
 
     def moved(found: re.Match) -> str:
         content = base64.b64decode(found[1])
