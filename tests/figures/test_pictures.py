@@ -183,6 +183,16 @@ def test_an_image_keeps_its_values_and_its_places(origin):
     assert axes.get_ylim() == ((120, 100) if origin == "upper" else (100, 120))
 
 
+@pytest.mark.parametrize(
+    ("extent", "whole"), [(None, True), ((-1.5, 1.5, -1.5, 1.5), True), ((0, 1, 0, 1), False)]
+)
+def test_a_column_that_has_a_number_is_named_by_it(extent, whole):
+    axes = figures.image(torch.rand(3, 3), extent=extent, **WORDS).axes[0]
+    axes.figure.draw_without_rendering()
+    for axis in (axes.xaxis, axes.yaxis):
+        assert all(tick % 1 == 0 for tick in axis.get_ticklocs()) is whole
+
+
 def test_a_large_image_says_what_it_leaves_out():
     axes = figures.image(torch.rand(1000, 10), **WORDS).axes[0]
     assert axes.images[0].get_array().shape == (256, 10)

@@ -482,6 +482,10 @@ def _show(
     )
     axes.grid(False)
     axes.tick_params(length=3)
+    sides = ((axes.yaxis, first, last), (axes.xaxis, left, right))
+    for (axis, begin, end), cells in zip(sides, values.shape, strict=True):
+        if abs(end - begin) == cells and (begin + 0.5) % 1 == 0:  # centres are whole numbers
+            axis.set_major_locator(MaxNLocator(integer=True))
     return shown
 
 
