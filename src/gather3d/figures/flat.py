@@ -485,7 +485,7 @@ def _show(
     sides = ((axes.yaxis, first, last), (axes.xaxis, left, right))
     for (axis, begin, end), cells in zip(sides, values.shape, strict=True):
         if abs(end - begin) == cells and (begin + 0.5) % 1 == 0:  # centres are whole numbers
-            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     return shown
 
 
