@@ -140,7 +140,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
     bad = ~torch.isfinite(tensor)
     if bad.any():
         at = bad.nonzero()[0].tolist()
-        got = float(tensor[tuple(at)])
+        got = float(tensor.detach()[tuple(at)])
         raise ValueError(f"{name}: got {got} at {at}, wanted finite coordinates")
 
 

@@ -254,8 +254,8 @@ def _eight_rows(
     for at, n in zip(axes, shape, strict=True):  # at: [B, S]
         if padding == "zeros":  # before -1 and from n on, all eight are zeros
             at = at.where((at >= -1) & (at < n), n)
-        else:  # the border goes on as it is
-            at = at.clamp(min=0).where(at < n - 1, n - 1)
+        else:  # the border goes on as it is; at 0 clamp's gradient is 1 in torch 2.13, 0 in 2.15
+            at = at.where(at >= 0, 0).where(at < n - 1, n - 1)
         low = at.detach().floor()
         shares.append(torch.stack([1 - (at - low), at - low]))  # [2, B, S]
         cell = cell * (n + 3) + (low.to(whole) + 1)

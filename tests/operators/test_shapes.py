@@ -18,8 +18,9 @@ FUNCTIONS = [
     for name in gather3d.__all__
     if name != "device"
     for thing in [getattr(gather3d, name)]
-    for member in ([thing] if inspect.isfunction(thing) else vars(thing).values())
-    if inspect.isfunction(member) and not member.__name__.startswith("__")
+    for own in ({name: thing} if inspect.isfunction(thing) else vars(thing),)
+    for called, member in own.items()
+    if inspect.isfunction(member) and not called.startswith("__")
 ]
 
 
