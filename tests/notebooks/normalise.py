@@ -50,6 +50,9 @@ KEPT = ("cellView", "jupyter", "mystnb", "nbgrader")
 STILL = "still"
 """What marks the picture that a cell of a figure or a widget keeps, in its metadata: stills.py."""
 
+PREDICTION = '<div class="g3-predict"'
+"""How the HTML of a prediction begins."""
+
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 KERNEL_ENVIRONMENT = {  # as the Makefile has it
@@ -168,7 +171,8 @@ def _normal_cell(cell: NotebookNode, name: str, run: int) -> NotebookNode:
 
 
 def _normal_outputs(outputs: list[NotebookNode], run: int) -> list[NotebookNode]:
-    """Text only: streams, merged; values, in plain form; errors stay, for the tests to refuse."""
+    """Text only: streams, merged; values, in plain form, and a prediction as HTML, which works in
+    a notebook that nobody runs; errors stay, for the tests to refuse."""
     normal: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -182,9 +186,11 @@ def _normal_outputs(outputs: list[NotebookNode], run: int) -> list[NotebookNode]
         elif output.output_type == "error":
             normal.append(deepcopy(output))
         elif "text/plain" in output.data:
+            html = output.data.get("text/html", "")
+            forms = ("text/plain", "text/html") if html.startswith(PREDICTION) else ("text/plain",)
             kept = NotebookNode(
                 output_type=output.output_type,
-                data=NotebookNode({"text/plain": output.data["text/plain"]}),
+                data=NotebookNode({form: output.data[form] for form in forms}),
                 metadata=NotebookNode(),
             )
             if output.output_type == "execute_result":

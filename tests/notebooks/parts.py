@@ -15,6 +15,8 @@ HEADINGS = (
     "Further reading",
 )
 EXERCISE = re.compile(r"^`(\w+)\.\w+` · ", re.M)  # the line of a task that names its exercise
+PREDICTION = re.compile(r"^predict\(\"(\w+)\.\w+\"\)$", re.M)
+PREDICTIONS = 3  # at least
 EXPLORABLE = re.compile(r"from gather3d\.widgets import (\w+)")
 
 
@@ -42,6 +44,12 @@ def parts(root: Path, name: str) -> Iterator[tuple[str, bool]]:
         yield f"tests/widgets/test_{file}.py", (root / f"tests/widgets/test_{file}.py").exists()
         shown = f"book/how-to-read.md: `{explorable}`"
         yield shown, f"`{explorable}`" in read(root / "book/how-to-read.md")
+
+    predicted = PREDICTION.findall(code)
+    yield f"{notebook}: {PREDICTIONS} predictions", len(predicted) >= PREDICTIONS
+    for module in sorted(set(predicted)):
+        file = f"src/gather3d/exercises/predictions/{module}.py"
+        yield file, (root / file).exists()
 
     master = f"notebooks/exercises/{name}.ipynb"
     yield master, (root / master).exists()

@@ -17,6 +17,7 @@ CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 SPOKEN = {
     "a {term} of the glossary": ["{term}"],
     "a {cite:p} of a reference": ["{cite:p}"],
+    "3 predictions": ["predict("],
     "an explorable": ["from gather3d.widgets import"],
     "an exercise that is checked": ["` · "],
 }
