@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 LARGE = 1 << 18  # elements of a cloud from which on it is worth a look at which slots are crowded
-BLOCK = 1 << 15  # elements that a thread widens at a time: torch shares out no fewer
+BLOCK = 1 << 16  # elements that a thread widens at a time: torch shares out no less than half
 CACHE = 1 << 21  # bytes that a core finds again at once
 BLOCK_ON_A_GPU = 1 << 26  # and many enough to keep it busy
 
@@ -259,6 +259,11 @@ def _sum_all(
     threads, block = (torch.get_num_threads(), BLOCK) if on_cpu else (1, BLOCK_ON_A_GPU)
     paired = on_cpu and C > 1 and values.dtype in (torch.float32, torch.float64)
     paired = paired and 2 * room * dtype.itemsize <= CACHE
+    if values.dtype == dtype and room == size and not paired:  # nothing to widen, to pair, to drop
+        out.zero_().scatter_add_(2, slot[:, None].expand_as(values), values)
+        if count is not None:
+            out.div_(count[:, None])
+        return
     lanes, kept = (2, dtype.to_complex()) if paired else (1, dtype)
     rows = max(threads * block // (B * max(S, size, 1)), threads // B, 1)
     rows = min(rows - rows % threads or rows, -(-C // lanes))

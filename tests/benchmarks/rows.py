@@ -229,14 +229,17 @@ def meeting(part: float, distinct: float, channels: int) -> tuple[Tensor, Tensor
     return values, index, slots
 
 
-def send(reduce: str, distinct: float) -> Callable[[float], Case]:
+def send(reduce: str, distinct: float, precise: bool = False) -> Callable[[float], Case]:
+    """Beside the libraries' sums in float32, or, as precise as ours, torch's in float64."""
+
     def make(part: float) -> Case:
         values, index, slots = meeting(part, distinct, 64)
         count = values.shape[2]
 
         def add() -> Tensor:
             wide = index[:, None].expand_as(values)
-            return values.new_zeros(1, 64, slots).scatter_add_(2, wide, values)
+            given = values.double() if precise else values
+            return given.new_zeros(1, 64, slots).scatter_add_(2, wide, given).float()
 
         def mean() -> Tensor:
             from torch_geometric.utils import scatter
@@ -599,6 +602,10 @@ def rows() -> Iterator[Row]:
         for share, distinct in (("10 %", 0.9), ("90 %", 0.1)):
             work = f"{reduce} of [1, 64, 1M], {share} duplicates"
             yield Row("scatter_points", work, theirs, 1.0, send(reduce, distinct), needs)
+    for share, distinct in (("10 %", 0.9), ("90 %", 0.1)):
+        work = f"sum of [1, 64, 1M], {share} duplicates, as precise"
+        precise = send("sum", distinct, precise=True)
+        yield Row("scatter_points", work, "scatter_add in float64", 1.0, precise)
     work, needs = "[1, 8, 1M], 90 % duplicates", ("torch_geometric",)
     yield Row("scatter_argmax", work, "torch_geometric's, by row", None, win, needs)
     yield Row("knn", "16 of 69,792, for each", "cKDTree.query", 1.0, nearest)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from statistics import median
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -19,6 +20,12 @@ DRAWING_CALLS = {"display", "interact", "interactive", "interactive_output"}
 DRAWING_MODULES = {"figures", "go", "px", "plt", "plotly", "widgets", "ipywidgets"}
 TIMING_CALLS = {"compare", "timeit", "perf_counter", "perf_counter_ns", "process_time"}
 TIMING_MODULES = {"benchmark", "timeit", "time"}
+
+PLAIN_CALLS = {"abs", "all", "any", "float", "int", "len", "max", "min", "range", "round", "sum"}
+"""Calls that make a constant of constants."""
+
+LINK = r"\[[^\]]*\]\([^)]*\)|\{cite:\w\}"
+MEASURED = re.compile(r"(?<![\w.])\d[\d.,]*\s?(?:×|times\b|ns\b|µs\b|ms\b|s\b|seconds\b|[GM]B/s|%)")
 
 UNSTABLE = {
     "a memory address": r"\b0x[0-9a-fA-F]{6,}",
@@ -44,6 +51,7 @@ def faults(notebook: NotebookNode, text: str | None = None) -> list[str]:
         asserts += sum(isinstance(node, ast.Assert) for node in ast.walk(tree))
         found += [f"code cell {number}: {fault}" for fault in cell_faults(cell, tree)]
 
+    found += constant_asserts(code) + told_numbers(notebook)
     if asserts < FEWEST_ASSERTS:
         found.append(f"it asserts {asserts} of its claims, wanted {FEWEST_ASSERTS} at least")
     lengths = [len(cell.source.splitlines()) for cell in code]
@@ -117,6 +125,58 @@ def missing_outputs(cell: NotebookNode, tree: ast.Module) -> list[str]:
     if shows_value and not silenced and "execute_result" not in kinds:
         found.append("it ends with a value, and no value is stored: run it with --execute")
     return found
+
+
+def constant_asserts(code: list[NotebookNode]) -> list[str]:
+    """Asserts about numbers that the notebook itself wrote down: they hold whatever is computed."""
+    found: list[str] = []
+    known: set[str] = set()
+    for number, cell in enumerate(code, start=1):
+        for statement in parse(cell.source).body:
+            if isinstance(statement, ast.Assert) and constant(statement.test, known):
+                test = ast.unparse(statement.test)
+                found.append(f"code cell {number}: an assert about constants: {test}")
+            plain = isinstance(statement, ast.Assign) and constant(statement.value, known)
+            stored = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not loads(n)}
+            known = known | stored if plain else known - stored
+    return found
+
+
+def told_numbers(notebook: NotebookNode) -> list[str]:
+    """Times and ratios in the text under a timing cell: the table above says another one on each
+    machine. What somebody else measured has a link in the same sentence."""
+    found = []
+    for cell, after in pairwise(notebook.cells):
+        if "timing" in cell.metadata.get("tags", []) and after.cell_type == "markdown":
+            text = after.source.partition("\n#")[0]
+            for sentence in re.split(r"(?<=[.?!)])\s+(?=[A-Z(*`{])", text):
+                if not re.search(LINK, sentence) and (number := MEASURED.search(sentence)):
+                    found.append(f"{after.id}: a measured number in the text: {number[0]!r}")
+    return found
+
+
+def constant(tree: ast.AST, known: set[str]) -> bool:
+    """Whether an expression holds nothing but numbers and names of such."""
+    own = {  # names of comprehensions
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not loads(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and loads(node) and node.id not in known | own | PLAIN_CALLS:
+            return False
+        if isinstance(node, ast.Call) and call_name(node) not in PLAIN_CALLS:
+            return False
+        if isinstance(node, ast.Lambda) or (isinstance(node, ast.List | ast.Dict) and filled(node)):
+            return False
+    return True
+
+
+def loads(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
+
+
+def filled(display: ast.List | ast.Dict) -> bool:
+    """Whether it begins empty, and what it will hold is not known."""
+    return not ast.unparse(display)[1:-1]
 
 
 def drawn_and_timed(tree: ast.Module) -> tuple[str, str]:

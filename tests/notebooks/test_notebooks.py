@@ -57,7 +57,7 @@ def cell(source, *outputs, tags=()):
 
 def chapter(*cells):
     """A notebook that is right, with `cells` added at its end."""
-    claims = "\n".join(f"assert {n} < {n + 1}" for n in range(FEWEST_ASSERTS))
+    claims = "\n".join(f"assert found() > {n}" for n in range(FEWEST_ASSERTS))
     right = [new_markdown_cell("# 1 · Right"), cell(claims), cell("1 + 1", value("2"))]
     return normalise(begun(new_notebook(cells=[*right, *cells])))
 
@@ -76,6 +76,9 @@ RIGHT = {
     "94 signs": cell(f"x = {'1' * 90}"),
     "25 lines": cell("\n".join(f"x{n} = {n}" for n in range(25))),
     "compare elsewhere": cell("filecmp.compare(a, b)"),
+    "an assert about what is computed": cell(
+        "C, rows = 8, []\nrows.append(f())\nC = len(rows) + g()\nassert C > 8 and len(rows) == 1"
+    ),
     "what a version does": cell("print(refusal(lambda: x.gather(0, i)))", tags=["version"]),
     "our own refusal": cell("refusal(lambda: g3.knn(a, b, 3))", value("'ValueError: k'")),
     "the type of an exception": cell(
@@ -117,6 +120,10 @@ WRONG = {
         "the words of an exception of torch's (except … as error)",
     ),
     "a fault asserted": (cell("assert wrong", tags=["version"]), "the tag version and an assert"),
+    "an assert about constants": (
+        cell("C, sizes = 8, {'row': 27 * 4}\nassert sizes['row'] / C > max(1, 2)"),
+        "an assert about constants: sizes['row'] / C > max(1, 2)",
+    ),
     "an output that is not compared": (cell("f()", tags=["nbval-ignore-output"]), "not compared"),
 }
 
@@ -132,6 +139,25 @@ def test_rules_refuse(wrong, message):
     notebook = chapter(wrong)
     found = faults(notebook, dumps(notebook))
     assert len(found) == 1 and message in found[0], found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The second row took 3.2 ms.", ["'3.2 ms'"]),
+        ("Sorted it is 4 times as fast, and\nmoves 12 GB/s.", ["'4 times'"]),
+        ("Look at the ratio. About 40% of it\nis the sort.", ["'40%'"]),
+        ("Which row is the fastest? A row has 64 floats, and 2 columns.", []),
+        ("There it was 3.1× ([torch#1](https://github.com/pytorch/pytorch/issues/1)).", []),
+        ("Reported were 12 ms {cite:p}`a2020b`.", []),
+        ("Look.\n\n## Next\n\nA scanner turns 10 times a second.", []),
+    ],
+)
+def test_rules_refuse_a_number_beside_the_table_that_measures_it(text, found):
+    """The reader's table says another one; what others have measured is cited."""
+    notebook = chapter(cell("compare(ways)", tags=["timing"]), new_markdown_cell(text))
+    noticed = [f for f in faults(notebook, dumps(notebook)) if "measured number" in f]
+    assert [fault.rpartition(": ")[2] for fault in noticed] == found
 
 
 def test_rules_refuse_a_chapter_that_asserts_too_little():
