@@ -223,6 +223,7 @@ def deform_conv3d(
         )
         added = sampled.flatten(2).to(weights.dtype) @ weights[taps].flatten(0, 1)
         out = out + added.to(weights.dtype)  # [B, P, Co]; under autocast, added is in half
+        del at, axes, row, share, sampled  # before the next tap's are there
     out = out if bias is None else out + bias
     out = out.to(added.dtype if torch.is_autocast_enabled(input.device.type) else dtype)
     return out.mT.contiguous().unflatten(2, out_shape)
