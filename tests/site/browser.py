@@ -44,6 +44,17 @@ new PerformanceObserver((list) => {
 window.liveContexts = () => [...window.webglContexts].filter((c) => !c.isContextLost()).length;
 """
 
+# the roles of which the first figure that is drawn shows the colours that Python wrote
+LIGHT_ROLES = """() => {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim().toLowerCase();
+  const { data = [] } = document.querySelector(".g3-plot[data-drawn] .g3-canvas");
+  const plain = (key, value) => (ArrayBuffer.isView(value) ? 0 : value);
+  const text = JSON.stringify(data, plain).toLowerCase();
+  return ["source", "index", "result", "wrong"].filter((role) => text.includes(
+    JSON.stringify(colour(`--g3-python-${role}`))));
+}"""
+
 AXE = Axe()
 CONTRAST = "color-contrast"  # the rule
 STOP = r"""() => {
@@ -328,6 +339,8 @@ class Visit:
             self.page.wait_for_function(f"before => ({ink})() !== before", arg=before)
         except Error:
             self.faults.append(f"a figure kept its colours in the {theme} theme")
+        if theme == "dark" and (light := self.page.evaluate(LIGHT_ROLES)):
+            self.faults.append(f"a figure kept the light theme's colours of {', '.join(light)}")
 
     def measure_width(self) -> None:
         """The page does not scroll sideways: what is wide scrolls inside itself."""

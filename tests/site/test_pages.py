@@ -192,6 +192,21 @@ def test_figure_that_keeps_its_colours_is_noticed(browser, tmp_path):
         assert visit.faults == ["a figure kept its colours in the dark theme"]
 
 
+def test_points_that_keep_their_colours_are_noticed(browser, tmp_path):
+    script = """
+      const canvas = document.querySelector(".g3-canvas"), root = document.documentElement;
+      canvas.data = [{ marker: { color: "#0072B2" }, x: new Float32Array(3) }];
+      Object.defineProperty(canvas, "_fullLayout", { get() {
+        return { font: { color: root.dataset.theme } };
+      } });"""
+    page = "<!doctype html><link rel=icon href=data:,>" + PLOT.format("data-drawn", CANVAS)
+    style = "<style>:root { --g3-python-source: #0072b2; --g3-python-index: #e69f00 }</style>"
+    (tmp_path / "page.html").write_text(f"{page}{style}<script>{script}</script>")
+    with served(tmp_path) as address, Visit(browser, f"{address}/page.html") as visit:
+        visit.switch_theme()
+        assert visit.faults == ["a figure kept the light theme's colours of source"]
+
+
 def test_blank_is_told_from_drawn(browser):
     page = browser.new_page()
     page.set_content("<body style='background: white'>")
