@@ -16,6 +16,7 @@ from html import escape
 from string import ascii_uppercase
 
 FEWEST, MOST = 3, 5  # options
+REFUSED = "It is refused."
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,6 @@ class Option:
             return str(self.program())
         except (IndexError, RuntimeError, ValueError):
             return REFUSED
-
-
-REFUSED = "It is refused."
 
 
 @dataclass(frozen=True)
