@@ -58,7 +58,7 @@ SHAPE = Prediction(
 # ---- gather.fill
 
 HEIGHTS = torch.tensor([[[-1.0, -2, -3, 2]]])  # [B, C, N], metres
-BALLS = torch.tensor([[[0, 1, 2], [0, 3, -1], [0, 1, -1]]])  # [B, M, K]: balls A, B, C
+BALLS = torch.tensor([[[0, 1, 2], [0, 3, -1], [0, 1, -1]]])  # [B, M, K]
 
 
 def members(fill: float) -> Tensor:
@@ -70,37 +70,37 @@ def highest(fill: float) -> Tensor:
 
 
 def balls(wrong: Tensor) -> str:
-    names = [name for name, is_wrong in zip("ABC", wrong.tolist(), strict=True) if is_wrong]
-    return " and ".join(names) or "none"
+    names = ("the first's", "the second's", "the third's")
+    found = [name for name, is_wrong in zip(names, wrong.tolist(), strict=True) if is_wrong]
+    return " and ".join(found) or "nobody's"
 
 
 FILL = Prediction(
     "gather.fill",
-    "Three balls hold points of these heights: A −1, −2, −3; B −1, 2 and one free place; C −1, −2 "
-    "and one free place. A free place is gathered as 0, and then the maximum is taken. Whose "
-    "maximum is wrong?",
+    "Three balls hold points of these heights. The first: −1, −2, −3. The second: −1, 2, and a "
+    "free place. The third: −1, −2, and a free place. A free place is gathered as 0; then the "
+    "maximum is taken. Whose maximum is wrong?",
     Option(
-        "C",
+        "the third's",
         lambda: balls(highest(0.0) != highest(-torch.inf)),
-        "The 0 wins where a place is free and every member lies below it: C gets a height that no "
-        "point has.",
+        "The 0 wins where a place is free and every member lies below it: the third ball gets a "
+        "height that no point has.",
     ),
     (
         Option(
-            "none",
+            "nobody's",
             lambda: balls(members(0.0).sum(1) != members(torch.nan).nansum(1)),
             "0 changes no sum. A maximum asks for another neutral number: −∞.",
         ),
         Option(
-            "B and C",
+            "the second's and the third's",
             lambda: balls((BALLS[0] < 0).any(1)),
-            "B has a free place, too, but its own 2 is above 0, so the 0 loses.",
+            "The second has a free place, too, but its own 2 is above 0, so the 0 loses.",
         ),
         Option(
-            "A and C",
+            "the first's and the third's",
             lambda: balls(highest(-torch.inf).clamp(min=0) != highest(-torch.inf)),
-            "Not quite: B would be safe, as you say, but A is full. No 0 takes part in its "
-            "maximum.",
+            "The first lies below 0, too, but it is full: no 0 takes part in its maximum.",
         ),
     ),
 )
