@@ -84,6 +84,11 @@ def perfect(paper: Paper) -> None:
 
 
 def partial(paper: Paper) -> None:
+    paper.cell("predict-shape").source = 'predict("gather.shape", "b")'
+    paper.cell("predict-fill").source = 'predict("gather.fill", "")'
+    paper.cell(
+        "predict-readers"
+    ).source = "predict('gather.readers', 'C')\npredict('gather.readers', 'A')"
     paper.solve("gather.result_shape", "gather.loops")
     paper.write(
         "gather.pick_points",

@@ -167,6 +167,20 @@ def test_the_summary_counts_the_class(course, run):
     assert not page.select("script")
 
 
+def test_the_summary_counts_predictions(course, run):
+    """The first choice of each; ben has made two, nobody else any."""
+    rows = table(course / "predictions.csv")
+    assert [(row["student"], row["prediction"], row["letter"], row["right"]) for row in rows] == [
+        ("ben", "gather.shape", "B", "False"),
+        ("ben", "gather.readers", "C", "True"),
+    ]
+    assert rows[0]["option"] == "[2, 3, 4]"
+    page = BeautifulSoup((course / "summary.html").read_text(), "html.parser")
+    shown = [[cell.get_text() for cell in row.find_all("td")] for row in page.find_all("tr")]
+    assert ["gather.shape", "B: [2, 3, 4]", "", "1"] in shown
+    assert ["gather.readers", "C: [1, 0, 2, 0, 0, 1]", "right", "1"] in shown
+
+
 def test_a_second_run_grades_only_what_changed(course, run, grades):
     """Unsolved before, right now; everybody else keeps the grade without being run."""
     assert grade(run["submissions"], course, limits=LIMITS, quiet=True) == []

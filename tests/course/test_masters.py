@@ -195,3 +195,15 @@ def test_secrets_are_all_that_a_student_must_not_see():
     assert isinstance(master, Master)
     for _, text in master.secrets():
         assert text not in master.without_secrets()
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda master: master.name)
+def test_the_chapter_s_predictions_come_first(master):
+    """Those that the chapter asks, in its order, for a letter to be put in."""
+    cells = master.notebook.cells
+    asked = [cell.source for cell in cells if cell.id.startswith("predict-")]
+    chapter = nbformat.read(FOLDER.parent / f"{master.name}.ipynb", as_version=4)
+    ids = re.findall(r'^predict\("(\S+)"\)$', "\n".join(c.source for c in chapter.cells), re.M)
+    assert asked == [f'predict("{id}", "")' for id in ids] and len(asked) >= 3
+    first = next(number for number, cell in enumerate(cells) if cell.id.endswith("-task"))
+    assert all(not cell.id.startswith("predict") for cell in cells[first:])

@@ -108,7 +108,8 @@ def test_what_is_not_there_is_refused():
         predict("gather.shap")
     with pytest.raises(ValueError, match=r"^id: got 'x', wanted one of gather.shape, "):
         predict("x")
-    for choice in ("E", "", 1):
+    assert predict("gather.shape", "") is predict("gather.shape")
+    for choice in ("E", "AB", 1):
         with pytest.raises(ValueError, match=rf"^choice: got {choice!r}, wanted one of A, B, C, D"):
             predict("gather.shape", choice)
 

@@ -116,7 +116,7 @@ def run_grade(given: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"Graded {len(done)}, the others are as they were.")
-    for name in ("grades.csv", "exercises.csv", "summary.html", "feedback/"):
+    for name in ("grades.csv", "exercises.csv", "predictions.csv", "summary.html", "feedback/"):
         print(f"    {given.course / name}")
     return 0
 

@@ -1,8 +1,9 @@
-"""What the grade book says, for a person and for a spreadsheet: two tables and a figure."""
+"""What the grade book says, for a person and for a spreadsheet: three tables and a figure."""
 
 import csv
 import html
 import json
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,12 +13,16 @@ from matplotlib.ticker import MaxNLocator
 from nbgrader.api import Gradebook
 from nbgrader.api import SubmittedAssignment as Submitted
 
+from gather3d.exercises import predict
+from gather3d.exercises.predictions import PREDICTIONS
 from gather3d.figures import palette
 from gather3d.figures.picture import STYLE, Picture
 
 from .settings import course_directory
 
 PASSED, BY_HAND = "passed", "graded by a person"
+CHOSEN = re.compile(r"""\bpredict\(\s*["']([\w.]+)["']\s*,\s*["']\s*([A-Za-z])\s*["']\s*\)""")
+"""A prediction that somebody made."""
 BARS, LETTER = 260, 6.5  # how wide the longest bar is at least, and a letter
 
 
@@ -52,6 +57,18 @@ class Exercise:
     max_points: float
     outcome: str  # passed, a diagnosis, or graded by a person
     words: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row of predictions.csv: the option that a student chose, the first in the notebook."""
+
+    student: str
+    assignment: str
+    prediction: str
+    letter: str
+    option: str
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -91,11 +108,13 @@ def remembered(course: Path) -> list[Remark]:
 
 
 def summarise(course: Path, db: str | None = None) -> tuple[list[Grade], list[Exercise]]:
-    """Write grades.csv, exercises.csv and summary.html into the course folder."""
+    """Write grades.csv, exercises.csv, predictions.csv and summary.html into the course folder."""
     grades, exercises = tables(course, db)
+    made = choices(course, grades)
     write(course / "grades.csv", Grade, grades)
     write(course / "exercises.csv", Exercise, exercises)
-    (course / "summary.html").write_text(page(grades, exercises), encoding="utf-8")
+    write(course / "predictions.csv", Choice, made)
+    (course / "summary.html").write_text(page(grades, exercises, made), encoding="utf-8")
     return grades, exercises
 
 
@@ -111,7 +130,7 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
         handed_in = book.db.query(Submitted).all()
         for each in sorted(handed_in, key=lambda s: (s.student_id, s.assignment.name)):
             name = each.assignment.name
-            path = course / "autograded" / each.student_id / name / f"{name}.ipynb"
+            path = autograded(course, each.student_id, name)
             notebook = {"metadata": {}, "cells": []}  # nbgrader's own commands may have removed it
             if path.exists():
                 notebook = json.loads(path.read_text())
@@ -161,6 +180,26 @@ def tables(course: Path, db: str | None) -> tuple[list[Grade], list[Exercise]]:
     return sorted(grades, key=lambda grade: (grade.student, grade.assignment)), exercises
 
 
+def autograded(course: Path, student: str, assignment: str) -> Path:
+    return course / "autograded" / student / assignment / f"{assignment}.ipynb"
+
+
+def choices(course: Path, grades: list[Grade]) -> list[Choice]:
+    """What students predicted, where a notebook says so; a letter of no option is no choice."""
+    made = []
+    for grade in grades:
+        path = autograded(course, grade.student, grade.assignment)
+        cells = json.loads(path.read_text())["cells"] if path.exists() else []
+        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        first = {id: letter.upper() for id, letter in reversed(CHOSEN.findall(code))}
+        for id in (id for id in PREDICTIONS if first.get(id) in PREDICTIONS[id].options):
+            answer = predict(id, first[id])
+            option = answer.option.text.replace("`", "")
+            about = (grade.student, grade.assignment, id, answer.letter, option, answer.right)
+            made.append(Choice(*about))
+    return made
+
+
 def notes_of(notebook: dict) -> dict[str, dict]:
     """What `submission.graded` noted on the graded cells, by their names."""
     cells = [cell["metadata"] for cell in notebook["cells"] if "gather3d" in cell["metadata"]]
@@ -180,7 +219,7 @@ def write(path: Path, kind: type, rows: list) -> None:
 # ---- the figure
 
 
-def page(grades: list[Grade], exercises: list[Exercise]) -> str:
+def page(grades: list[Grade], exercises: list[Exercise], made: list[Choice]) -> str:
     """A page by itself: for each exercise how many passed, and who took which wrong turn."""
     counted = count(exercises)
     rows = "".join(
@@ -201,7 +240,24 @@ def page(grades: list[Grade], exercises: list[Exercise]) -> str:
         f"{looked_at(grades)}"
         f"{drawn(counted)._repr_html_()}"
         "<table><thead><tr><th>exercise</th><th>outcome</th><th>students</th>"
-        f"<th>in words</th></tr></thead><tbody>{rows}</tbody></table></html>"
+        f"<th>in words</th></tr></thead><tbody>{rows}</tbody></table>{predicted(made)}</html>"
+    )
+
+
+def predicted(made: list[Choice]) -> str:
+    """A table of who expected what; "" if nobody said so."""
+    counted = Counter((each.prediction, each.letter, each.option, each.right) for each in made)
+    order = {id: number for number, id in enumerate(PREDICTIONS)}
+    rows = "".join(
+        f"<tr><td>{id}</td><td>{letter}: {html.escape(option)}</td>"
+        f"<td>{'right' if right else ''}</td><td>{number}</td></tr>"
+        for (id, letter, option, right), number in sorted(
+            counted.items(), key=lambda item: (order[item[0][0]], -item[1], item[0][1])
+        )
+    )
+    return rows and (
+        "<h2>Predictions</h2><table><thead><tr><th>prediction</th><th>chosen</th><th></th>"
+        f"<th>students</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -121,7 +121,7 @@ def predict(id: str, choice: str | None = None) -> Prediction | Answer:
 
     Args:
         id: the prediction, `chapter.name`.
-        choice: the letter of an option; without it the question is shown.
+        choice: the letter of an option; without one, or with "", the question is shown.
 
     Raises:
         ValueError: no prediction has this id, or no option this letter.
@@ -137,4 +137,4 @@ def predict(id: str, choice: str | None = None) -> Prediction | Answer:
         wanted = near[0] if near else f"one of {', '.join(PREDICTIONS)}"
         raise ValueError(f"id: got {id!r}, wanted {wanted}")
     prediction = PREDICTIONS[id]
-    return prediction if choice is None else prediction.answer(choice)
+    return prediction if choice in (None, "") else prediction.answer(choice)
