@@ -35,7 +35,9 @@ def said(cell) -> str:
 
 # ---- on a small notebook
 
-ASKED = "Read row 9.\n\n<details><summary>One answer</summary>\n\n```python\nrow = 9\n```\n\n</details>"
+ASKED = (
+    "Read row 9.\n\n<details><summary>One answer</summary>\n\n```python\nrow = 9\n```\n\n</details>"
+)
 
 
 def small(*, leak: bool = False, line: str = "row = 9"):
