@@ -246,7 +246,9 @@ class Desk:
                 self.notes.append(f"{names}: found in a {cell.cell_type} cell")
 
     def is_known(self, cell: NotebookNode) -> bool:
-        return among(cell, self.known.values())
+        """Whether it was handed out, with a name or, as the title and the predictions, without."""
+        plain = (each for each in self.handed_out if not named(each))
+        return among(cell, self.known.values()) or any(same(cell.source, p.source) for p in plain)
 
     # ---- written answers
 
