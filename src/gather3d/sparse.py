@@ -129,9 +129,12 @@ class SparseVolume:
         check_shapes(
             **{"self.features": (self.features, "V C"), "other.features": (other.features, "U C")}
         )
-        out = self.features.new_zeros(coords.shape[0], self.features.shape[1])
+        none = torch.cat(
+            [self.features[:0], other.features[:0]]
+        )  # mapped over where one of them is
+        out = none.new_zeros(coords.shape[0], self.features.shape[1])
         for row, volume in zip(rows, (self, other), strict=True):
-            out = out.index_add(0, row, volume.features)  # no row stands twice in one volume
+            out.index_add_(0, row, volume.features)  # no row stands twice in one volume
         return SparseVolume(coords, out, self.shape, self.batch_size)
 
 
@@ -170,7 +173,7 @@ def concatenate(volumes: Sequence[SparseVolume]) -> SparseVolume:
         raise ValueError("volumes: got none, wanted at least one")
     coords, rows = _union([f"volumes[{i}]" for i in range(len(volumes))], volumes)
     blocks = [
-        x.features.new_zeros(coords.shape[0], x.features.shape[1]).index_add(0, row, x.features)
+        x.features.new_zeros(coords.shape[0], x.features.shape[1]).index_add_(0, row, x.features)
         for row, x in zip(rows, volumes, strict=True)
     ]
     return SparseVolume(coords, torch.cat(blocks, dim=1), volumes[0].shape, volumes[0].batch_size)
