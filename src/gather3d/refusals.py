@@ -6,16 +6,27 @@ and on the meta device; and in `unchecked`.
 """
 
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
 INT64_MAX = 2**63 - 1
-_trusted = ContextVar("trusted", default=False)
+
+
+class _Trust(threading.local):
+    """Whether this thread's operators take its word for the values of their arguments."""
+
+    given = False
+
+    def __reduce__(self) -> tuple:  # goes with a function to another process, and begins anew there
+        return _Trust, ()
+
+
+_trust = _Trust()
 
 
 @contextmanager
@@ -33,11 +44,11 @@ def unchecked() -> Iterator[None]:
         ...     gather3d.gather_points(x, index)
         tensor([[[30.,  0.]]])
     """
-    token = _trusted.set(True)
+    before, _trust.given = _trust.given, True
     try:
         yield
     finally:
-        _trusted.reset(token)
+        _trust.given = before
 
 
 def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int | tuple[int, ...]]:
@@ -173,7 +184,7 @@ def has_values(tensor: Tensor) -> bool:
     """Whether there are numbers to read, and they are to be read."""
     if torch.compiler.is_compiling():
         return False
-    return not (_trusted.get() or tensor.is_meta or tensor.numel() == 0)
+    return not (_trust.given or tensor.is_meta or tensor.numel() == 0)
 
 
 def check_one_of(name: str, value: object, choices: Sequence[object]) -> None:

@@ -3,6 +3,7 @@ what was wanted. `refusals.txt` has the calls and what each one says."""
 
 import inspect
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,14 @@ def test_unchecked_reads_no_value(device, monkeypatch):
             gather3d.gather_points(x, index.float())
     with pytest.raises(ValueError, match=r"^points: got nan"):
         check_finite("points", T([NAN], device=device))
+
+
+def test_unchecked_is_one_threads_word():
+    with gather3d.refusals.unchecked(), ThreadPoolExecutor(1) as other:
+        check_range("index", T([9]), 0, 4)
+        asked = other.submit(check_range, "index", T([9]), 0, 4)
+        with pytest.raises(IndexError, match=r"^index: got 9"):
+            asked.result()
 
 
 def test_unchecked_ends_with_an_error():
