@@ -39,7 +39,8 @@ INDEX := _build/html/index.html
 NBVAL := -m pytest --nbval -p no:cacheprovider -n auto --dist loadfile notebooks
 # for what runs on the second device of the tests, which torch finds there by itself
 STANDIN := PYTHONPATH=$(CURDIR)/tests/devices/standin GATHER3D_DEVICE=standin
-NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/reference/*.ipynb \
+	notebooks/drafts/*.ipynb notebooks/exercises/*.ipynb)
 STUDENTS := notebooks/exercises/students
 LONG := compile determinism devices large transforms
 UV := uv==0.13.9

@@ -3,11 +3,13 @@
 (() => {
   "use strict";
 
-  // A box that scrolls sideways can be reached and scrolled by keyboard; one that does not is no stop.
+  // A box that scrolls can be reached and scrolled by keyboard; one that does not is no stop. (A
+  // formula may be some pixels higher than its box.)
   // (The theme does so for tables, and for code that is not folded when the page is loaded.)
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      const tall = target.scrollHeight > target.clientHeight + 20;
+      if (tall || target.scrollWidth > target.clientWidth) target.tabIndex = 0;
       else target.removeAttribute("tabindex");
     }
   });

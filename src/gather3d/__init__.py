@@ -6,6 +6,7 @@
     voxels     from metres to voxels, pooling, the neighbour table
     sparse     sparse volumes, kernel maps, sparse convolution
     sampling   trilinear sampling, deformable convolution
+    refusals   what bad input is told; refusals.unchecked() leaves out what reads its values
 
 Tensor conventions (letters, axis orders, -1 for missing) are on the book's notation page.
 What draws (`gather3d.figures`, `gather3d.widgets`) and what loads data (`gather3d.datasets`) is

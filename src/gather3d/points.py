@@ -20,6 +20,7 @@ from .refusals import (
     check_same_dtype,
     check_shapes,
     check_whole,
+    has_values,
 )
 
 ROW = 256  # points among which one step of farthest point sampling looks twice
@@ -273,7 +274,7 @@ def _without_padding(points: Tensor, lengths: Tensor | None) -> Tensor:
 
 def _check_start(start: int, lengths: Tensor) -> None:
     """Refuse a first point that is not in each cloud that has points."""
-    if torch.compiler.is_compiling() or lengths.is_meta:
+    if not has_values(lengths):
         return
     short = lengths[(lengths > 0) & (lengths <= start)]
     if len(short):

@@ -2,17 +2,53 @@
 
 Checks of shapes, dtypes and devices cost nothing. Checks of values read the tensor once, which on
 CUDA waits for the device; they are left out where no value exists: while `torch.compile` traces,
-and on the meta device.
+and on the meta device; and in `unchecked`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
 INT64_MAX = 2**63 - 1
+
+
+class _Trust(threading.local):
+    """Whether this thread's operators take its word for the values of their arguments."""
+
+    given = False
+
+    def __reduce__(self) -> tuple:  # goes with a function to another process, and begins anew there
+        return _Trust, ()
+
+
+_trust = _Trust()
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Operators that do not read their arguments' values to check them: your word that indices are
+    in range and coordinates finite.
+
+    On CUDA each check waits for the device, as torch's own indexing does not. What a wrong value
+    does here is torch's affair: an error, a read of another place, a stopped device. Shapes, dtypes
+    and devices are checked all the same.
+
+    Example:
+        >>> x, index = torch.tensor([[[10.0, 20.0, 30.0]]]), torch.tensor([[2, -1]])
+        >>> with gather3d.refusals.unchecked():
+        ...     gather3d.gather_points(x, index)
+        tensor([[[30.,  0.]]])
+    """
+    before, _trust.given = _trust.given, True
+    try:
+        yield
+    finally:
+        _trust.given = before
 
 
 def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int | tuple[int, ...]]:
@@ -105,7 +141,7 @@ def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> in
     Returns the least index, so that nobody need look for a -1 again; low where none can be read.
     """
     check_integer(name, index)
-    if not _has_values(index):
+    if not has_values(index):
         return low
     ends = torch.stack(torch.aminmax(index)).cpu()  # together: CUDA is waited for once
     least, most = (int(end) for end in ends)
@@ -116,7 +152,7 @@ def check_range(name: str, index: Tensor, low: int, high: int = INT64_MAX) -> in
 def check_inside(name: str, coords: Tensor, shape: Sequence[int]) -> None:
     """Refuse coordinates [*S, k] that are not in a grid of k sizes; names the first bad column."""
     check_integer(name, coords)
-    if not _has_values(coords):
+    if not has_values(coords):
         return
     ends = torch.stack(torch.aminmax(coords.reshape(-1, len(shape)), dim=0)).cpu()  # [2, k]
     for axis, size in enumerate(shape):
@@ -135,7 +171,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
     """Refuse NaN and infinity, and tensors that are not floating point."""
     check_floating(name, tensor)
     # one NaN or infinity makes a sum NaN or infinite; so may large numbers, hence the second look
-    if not _has_values(tensor) or math.isfinite(tensor.detach().sum()):
+    if not has_values(tensor) or math.isfinite(tensor.detach().sum()):
         return
     bad = ~torch.isfinite(tensor)
     if bad.any():
@@ -144,9 +180,11 @@ def check_finite(name: str, tensor: Tensor) -> None:
         raise ValueError(f"{name}: got {got} at {at}, wanted finite coordinates")
 
 
-def _has_values(tensor: Tensor) -> bool:
-    """Whether there are numbers to read."""
-    return not (torch.compiler.is_compiling() or tensor.is_meta or tensor.numel() == 0)
+def has_values(tensor: Tensor) -> bool:
+    """Whether there are numbers to read, and they are to be read."""
+    if torch.compiler.is_compiling():
+        return False
+    return not (_trust.given or tensor.is_meta or tensor.numel() == 0)
 
 
 def check_one_of(name: str, value: object, choices: Sequence[object]) -> None:

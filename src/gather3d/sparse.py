@@ -29,6 +29,7 @@ from .refusals import (
     check_triple,
     check_type,
     check_whole,
+    has_values,
 )
 from .voxels import neighbour_index
 
@@ -68,7 +69,7 @@ class SparseVolume:
         object.__setattr__(self, "shape", check_triple("shape", self.shape, 0))
         check_whole("batch_size", self.batch_size, 0)
         flat = ravel_index(self.coords, (self.batch_size, *self.shape))
-        if not torch.compiler.is_compiling() and not (flat[1:] > flat[:-1]).all():
+        if has_values(flat) and not (flat[1:] > flat[:-1]).all():
             at = int((flat[1:] <= flat[:-1]).nonzero()[0]) + 1
             raise ValueError(
                 f"coords: got row {at}, {self.coords[at].tolist()}, at or before the row above it, "

@@ -27,6 +27,7 @@ from .refusals import (
     check_triple,
     check_type,
     check_whole,
+    has_values,
 )
 
 Triple = tuple[int, int, int]
@@ -322,7 +323,7 @@ def devoxelize(
     if batch is not None:
         check_shapes(points=(points, "N 3"), batch=(batch, "N"))
         check_range("batch", batch, 0)
-    elif not torch.compiler.is_compiling() and voxels.coords[:, 0].any():
+    elif has_values(voxels.coords) and voxels.coords[:, 0].any():
         raise ValueError("batch: got None, wanted each point's, as voxels has several elements")
 
     sizes = D, H, W = voxels.shape
@@ -419,7 +420,7 @@ def neighbour_index(
     flat = ((b * D + z + reach[0]) * H + y + reach[1]) * W + x + reach[2]
     ordered = not torch.compiler.is_compiling() and bool((flat[1:] > flat[:-1]).all())
     keys, row = (flat, None) if ordered else flat.sort()
-    if row is not None and not torch.compiler.is_compiling():
+    if row is not None and has_values(flat):
         twice = row[1:][keys[1:] == keys[:-1]]
         if len(twice):
             raise ValueError(

@@ -7,6 +7,8 @@ import pytest
 
 MODULES = [
     "gather3d.exercises.check",
+    "gather3d.exercises.goal",
+    "gather3d.trials",
     "gather3d.exercises.chapters.pictures",
     "gather3d.course.settings",
 ]

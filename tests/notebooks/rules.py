@@ -199,11 +199,9 @@ def foreign_words(tree: ast.Module) -> str:
     """Where the message of an exception is used that no call of ours raises, or ''.
 
     Torch rewords a message from one version to the next, and mends a fault; that there is an
-    exception, and its type, may be part of a contract. (`refusal` is the function that two chapters
-    write to catch one.)
+    exception, and its type, may be part of a contract. (`refusal` of gather3d.trials catches one.)
     """
-    catches = [node for node in tree.body if getattr(node, "name", "") != "refusal"]
-    for node in (inner for outer in catches for inner in ast.walk(outer)):
+    for node in ast.walk(tree):
         if call_name(node) == "refusal" and not ours(node):
             return ast.unparse(node)
         if isinstance(node, ast.Try) and not any(map(ours, node.body)):

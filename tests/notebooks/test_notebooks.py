@@ -12,13 +12,14 @@ from .rules import FEWEST_ASSERTS, faults
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+REFERENCE = sorted((FOLDER / "reference").glob("*.ipynb"))
 
 
 def test_there_are_chapters():
     assert NOTEBOOKS, f"no notebook in {FOLDER.name}/"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + REFERENCE, ids=lambda path: path.stem)
 def test_chapter(path):
     text = path.read_text(encoding="utf-8")
     notebook = reads(text)

@@ -15,6 +15,7 @@ from nbval.plugin import IPyNbFile, coalesce_streams
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+REFERENCE = sorted((ROOT / "notebooks" / "reference").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def differences(stored: Path, ran: list[nbformat.NotebookNode], session) -> list
     return found
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS + REFERENCE, ids=lambda path: path.stem)
 def test_stored_outputs_are_what_the_build_computed(path, cache, request):
     assert differences(path, executed(cache, path), request.session) == []
 

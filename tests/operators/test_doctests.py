@@ -10,7 +10,8 @@ import gather3d
 from gather3d import refusals
 
 NAMES = {name: getattr(gather3d, name) for name in gather3d.__all__}
-NAMES |= {"torch": torch, "gather3d": gather3d, "check_shapes": refusals.check_shapes}
+NAMES |= {"torch": torch, "gather3d": gather3d}
+NAMES |= {"check_shapes": refusals.check_shapes, "unchecked": refusals.unchecked}
 EXAMPLES = {
     test.name: test
     for name, member in NAMES.items()

@@ -3,6 +3,7 @@ what was wanted. `refusals.txt` has the calls and what each one says."""
 
 import inspect
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,42 @@ def test_the_range_says_what_is_least(device):
     assert check_range("index", index, -1, 4) == -1
     assert check_range("index", index.clamp(min=2).int(), -1, 4) == 2
     assert check_range("index", index[:, :0], -1, 4) == -1  # nothing to read: the worst that may be
+
+
+def test_unchecked_reads_no_value(device, monkeypatch):
+    """Neither an index's ends nor a sum of coordinates; shapes and dtypes are refused as ever."""
+    x, index = torch.rand(2, 3, 5, device=device), T([[3, -1, 0], [1, 1, 4]], device=device)
+    wanted = gather3d.gather_points(x, index)
+    monkeypatch.setattr(torch, "aminmax", None)
+    with pytest.raises(TypeError, match="not callable"):
+        gather3d.gather_points(x, index)
+    with gather3d.refusals.unchecked():
+        assert torch.equal(gather3d.gather_points(x, index), wanted)
+        check_finite("points", T([NAN], device=device))
+        coords = T([[0, 0, 0, 1], [0, 0, 0, 0]], device=device)  # in no order
+        gather3d.SparseVolume(coords, zeros(2, 1, device=device), (1, 1, 2), 1)
+        assert gather3d.invert_permutation(T([0, 0], device=device)).shape == (2,)
+        with pytest.raises(ValueError, match=r"^index: got shape"):
+            gather3d.gather_points(x, index[:1])
+        with pytest.raises(TypeError, match=r"^index: got torch.float32"):
+            gather3d.gather_points(x, index.float())
+    with pytest.raises(ValueError, match=r"^points: got nan"):
+        check_finite("points", T([NAN], device=device))
+
+
+def test_unchecked_is_one_threads_word():
+    with gather3d.refusals.unchecked(), ThreadPoolExecutor(1) as other:
+        check_range("index", T([9]), 0, 4)
+        asked = other.submit(check_range, "index", T([9]), 0, 4)
+        with pytest.raises(IndexError, match=r"^index: got 9"):
+            asked.result()
+
+
+def test_unchecked_ends_with_an_error():
+    with pytest.raises(KeyError), gather3d.refusals.unchecked():
+        raise KeyError
+    with pytest.raises(IndexError, match=r"^index: got 9"):
+        check_range("index", T([9]), 0, 4)
 
 
 def test_meta_tensors_have_no_values_to_check():

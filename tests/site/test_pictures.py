@@ -137,3 +137,4 @@ def test_a_scene_has_its_caption_once(tmp_path):
     assert status == 0, output
     page = book.html("notebooks/01-one.html")
     assert page.count("Two points.</") == 1 and "g3-caption" not in page
+    assert "HTML object" not in page

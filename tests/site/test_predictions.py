@@ -5,7 +5,9 @@ import pytest
 from .browser import Visit
 from .conftest import BUILT
 
-CHAPTERS = sorted(path.relative_to(BUILT).as_posix() for path in (BUILT / "notebooks").glob("*"))
+CHAPTERS = sorted(
+    path.relative_to(BUILT).as_posix() for path in (BUILT / "notebooks").glob("*.html")
+)
 LARGEST = 4_000  # bytes of script and style for a page's predictions
 
 

@@ -11,6 +11,7 @@ images       image outputs have alt text
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 exercises    a page for the exercises of a chapter, made from the instructor's master
+edges        the tables of edge cases can be filtered
 status       the table of all notebooks: cells, run times, the machine they ran on
 ledger       how far the CPU and a GPU agree, and whether that is older than the book (digest)
 page         what a page says about itself: description, viewport, names of its controls
@@ -28,6 +29,7 @@ from sphinx.config import Config
 from . import (
     access,
     cards,
+    edges,
     execution,
     exercises,
     figures,
@@ -60,6 +62,7 @@ PARTS = (
     cards,
     exercises,
     predictions,
+    edges,
     status,
     ledger,
     page,

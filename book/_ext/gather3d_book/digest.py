@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-BESIDE = {"__init__", "benchmark", "refusals"}  # in src/gather3d, no operators
+BESIDE = {"__init__", "benchmark", "edges", "refusals", "trials"}  # in src/gather3d, no operators
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 

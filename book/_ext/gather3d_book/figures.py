@@ -65,7 +65,9 @@ class FigureRenderer:
         renderer: NbElementRenderer, data: MimeData, inline: bool
     ) -> list[nodes.Node] | None:
         if data.mime_type == "text/html" and str(data.content).startswith(CAPTION):
-            return []  # in a notebook under the figure, on a page part of it
+            # in a notebook it stands under the figure, on a page it is part of it; with no node at
+            # all, the plain form of the same output would be shown
+            return [nodes.raw("", "", format="html")]
         if data.mime_type != PLOTLY_MIMETYPE or inline:
             return None
         return [figure_node(renderer, data)]
