@@ -13,7 +13,7 @@ from .first_cell import NAME
 from .rules import call_name, loads, parse
 from .sections import CHANGE, SHORT, answer, asks, sections, without_a_change
 
-MOST_CELLS = 110  # predictions and the first cell not counted
+MOST_CELLS = 110  # predictions not counted
 MOST_WORDS = 3_800  # of text
 
 OPENING = ("**Time:**", "**You will be able to**", "**You need**")
@@ -34,10 +34,10 @@ def owed(notebook: NotebookNode, notation: str) -> list[str]:
 
 
 def too_long(notebook: NotebookNode) -> Iterator[str]:
-    cells = [c for c in notebook.cells if c.id != NAME and not c.source.startswith("predict(")]
+    cells = [cell for cell in notebook.cells if not cell.source.startswith("predict(")]
     if len(cells) > MOST_CELLS:
         yield f"{len(cells)} cells, wanted {MOST_CELLS} at most"
-    words = sum(len(c.source.split()) for c in cells if c.cell_type == "markdown")
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
     if words > MOST_WORDS:
         yield f"{words:,} words, wanted {MOST_WORDS:,} at most"
 

@@ -55,7 +55,7 @@ def test_a_chapter_that_owes_nothing():
 WRONG = {
     "too many cells": (
         chapter(*(new_code_cell(f"x{n} = 1") for n in range(MOST_CELLS))),
-        f"{MOST_CELLS + 10} cells, wanted {MOST_CELLS} at most",
+        f"{MOST_CELLS + 11} cells, wanted {MOST_CELLS} at most",
     ),
     "too many words": (
         chapter(new_markdown_cell("word " * MOST_WORDS)),
