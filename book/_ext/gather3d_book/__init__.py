@@ -11,7 +11,7 @@ images       image outputs have alt text
 mathml       formulas are turned into MathML when the book is built
 cards        what a term means and which work is cited, on a card beside the link
 exercises    a page for the exercises of a chapter, made from the instructor's master
-edges        the tables of edge cases can be filtered
+scripts      what predictions and tables of edge cases add by script, on the pages that have them
 status       the table of all notebooks: cells, run times, the machine they ran on
 ledger       how far the CPU and a GPU agree, and whether that is older than the book (digest)
 page         what a page says about itself: description, viewport, names of its controls
@@ -29,7 +29,6 @@ from sphinx.config import Config
 from . import (
     access,
     cards,
-    edges,
     execution,
     exercises,
     figures,
@@ -40,9 +39,9 @@ from . import (
     page,
     pictures,
     posters,
-    predictions,
     registry,
     repository,
+    scripts,
     status,
     strict,
     stylesheet,
@@ -61,8 +60,7 @@ PARTS = (
     mathml,
     cards,
     exercises,
-    predictions,
-    edges,
+    scripts,
     status,
     ledger,
     page,
